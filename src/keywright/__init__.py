@@ -1,0 +1,6 @@
+"""Keywright for those who sign requests: a credential, a signer, and auth objects for the usual HTTP clients."""
+
+from keywright._version import __version__
+from keywright.sdk import Credential, RequestsAuth, SignatureAuth, sign
+
+__all__ = ["Credential", "RequestsAuth", "SignatureAuth", "__version__", "sign"]

@@ -1,0 +1,5 @@
+"""`python -m keywright`: the command line."""
+
+from keywright.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""Accounts, people, memberships, roles, API access: who exists and who may do what."""
+
+from keywright.accounts.access import list_access_requests, request_api_access, set_api_access
+from keywright.accounts.create import create_account
+from keywright.accounts.models import (
+    AccessRequest,
+    Account,
+    AccountType,
+    ApiAccess,
+    Member,
+    Page,
+    Person,
+    Role,
+    roles_of,
+)
+from keywright.accounts.policy import Permission, authorize, authorize_platform
+from keywright.accounts.principal import Principal, PrincipalKind
+from keywright.accounts.read import find_account, list_accounts
+from keywright.accounts.users import add_member, change_role, find_member, list_members, remove_member
+
+__all__ = [
+    "AccessRequest",
+    "Account",
+    "AccountType",
+    "ApiAccess",
+    "Member",
+    "Page",
+    "Permission",
+    "Person",
+    "Principal",
+    "PrincipalKind",
+    "Role",
+    "add_member",
+    "authorize",
+    "authorize_platform",
+    "change_role",
+    "create_account",
+    "find_account",
+    "find_member",
+    "list_access_requests",
+    "list_accounts",
+    "list_members",
+    "remove_member",
+    "request_api_access",
+    "roles_of",
+    "set_api_access",
+]

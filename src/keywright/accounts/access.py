@@ -1,0 +1,123 @@
+"""API access: asked for by an account's key managers, decided by operators."""
+
+from __future__ import annotations
+
+from keywright import audit
+from keywright.accounts import store
+from keywright.accounts.cursor import read_cursor, write_cursor
+from keywright.accounts.models import AccessRequest, Account, ApiAccess, Page
+from keywright.accounts.policy import Permission, authorize, authorize_platform
+from keywright.accounts.principal import Principal
+from keywright.errors import Conflict
+from keywright.revocation import note_revocation
+from keywright.storage import ReadSession, WriteSession
+
+
+async def request_api_access(
+    session: WriteSession, principal: Principal, account_id: str, *, message: str | None
+) -> Account:
+    """Ask the platform to enable an account's API access.
+
+    Args:
+        session: the transaction.
+        principal: the caller: one of the account's key managers.
+        account_id: the account.
+        message: anything the relationship manager should know, or None.
+
+    Returns:
+        The account, now waiting for a decision.
+
+    Raises:
+        NotFound: no such account for this caller.
+        Forbidden: the caller is no key manager.
+        Conflict: access is enabled already, or a request is waiting.
+    """
+    account = await authorize(session, principal, account_id, Permission.REQUEST_API_ACCESS)
+    if account.api_access is ApiAccess.ENABLED:
+        raise Conflict("API access is enabled already; create an API key")
+    if account.api_access is ApiAccess.REQUESTED:
+        raise Conflict("API access is requested already; your relationship manager will decide")
+    await store.update_access_request(session, account_id, message, principal.shown_as)
+    await audit.record(
+        session,
+        account_id,
+        actor=principal.actor(),
+        action="api_access.requested",
+        subject={"kind": "account", "id": account_id},
+        detail={} if message is None else {"message": message},
+    )
+    return await authorize(session, principal, account_id, Permission.REQUEST_API_ACCESS)
+
+
+async def set_api_access(
+    session: WriteSession, principal: Principal, account_id: str, *, enabled: bool, reason: str | None
+) -> tuple[Account, bool]:
+    """Decide on an account's API access: enable it, decline a request, or disable it.
+
+    Args:
+        session: the transaction.
+        principal: the caller: an operator.
+        account_id: the account.
+        enabled: the decision.
+        reason: told to the account, or None.
+
+    Returns:
+        The account as it is now, and whether its access was taken away by this, so that its keys must stop at once.
+
+    Raises:
+        NotFound: no such account for this caller.
+        Forbidden: the caller is no operator.
+    """
+    account = await authorize(session, principal, account_id, Permission.OPERATE)
+    status = _decide(account.api_access, enabled=enabled)
+    if status is account.api_access:
+        return account, False
+    await store.update_api_access(session, account_id, status, reason)
+    taken_away = account.api_access is ApiAccess.ENABLED
+    if taken_away:
+        await note_revocation(session)
+    await audit.record(
+        session,
+        account_id,
+        actor=principal.actor(),
+        action=f"api_access.{status.value}",
+        subject={"kind": "account", "id": account_id},
+        detail={} if reason is None else {"reason": reason},
+    )
+    account_now = await authorize(session, principal, account_id, Permission.OPERATE)
+    return account_now, taken_away
+
+
+def _decide(current: ApiAccess, *, enabled: bool) -> ApiAccess:
+    if enabled:
+        return ApiAccess.ENABLED
+    if current is ApiAccess.ENABLED:
+        return ApiAccess.DISABLED
+    if current is ApiAccess.REQUESTED:
+        return ApiAccess.DECLINED
+    return current  # off already
+
+
+async def list_access_requests(
+    session: ReadSession, principal: Principal, *, limit: int, cursor: str | None
+) -> Page[AccessRequest]:
+    """Return a page of the requests that wait for a decision, the longest waiting first.
+
+    Args:
+        session: where to read.
+        principal: the caller: an operator.
+        limit: most requests to return.
+        cursor: `next_cursor` of the page before, or None.
+
+    Returns:
+        The requests and where the next page begins.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidRequest: the cursor is none of ours.
+    """
+    authorize_platform(principal)
+    found = await store.access_requests_oldest_first(session, after=read_cursor(cursor), limit=limit + 1)
+    items = found[:limit]
+    more = len(found) > limit
+    return Page(items, write_cursor(items[-1].requested_at, items[-1].account_id) if more else None)

@@ -1,0 +1,110 @@
+"""The control plane as an ASGI application."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from litestar import Litestar, Router
+from litestar.config.response_cache import ResponseCacheConfig
+from litestar.datastructures import CacheControlHeader, State
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from keywright import __version__
+from keywright.api import accounts, audit, credentials, health, session, users
+from keywright.api.caller import find_principal, require_caller
+from keywright.api.control import Control
+from keywright.api.errors import answer_error
+from keywright.api.request import JsonRequest
+
+# The largest call is a thousand characters of text.
+MAX_BODY_BYTES = 64 * 1024
+_log = structlog.get_logger("keywright.api")
+
+
+def create_api(control: Control) -> Litestar:
+    """Put the control plane together.
+
+    Args:
+        control: what its handlers work with.
+
+    Returns:
+        The ASGI application.
+    """
+
+    async def find_control() -> Control:
+        return control
+
+    async def stop(_app: Litestar) -> None:
+        await control.stop()
+
+    needs_caller = Router(
+        "/v1",
+        route_handlers=[accounts.router, users.router, credentials.router, audit.router],
+        guards=[require_caller],
+        dependencies={"principal": Provide(find_principal)},
+    )
+    open_to_all = Router("/v1", route_handlers=[session.router])
+    return Litestar(
+        route_handlers=[needs_caller, open_to_all, health.router],
+        dependencies={"control": Provide(find_control)},
+        exception_handlers={Exception: answer_error},
+        request_class=JsonRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        cache_control=CacheControlHeader(no_store=True),
+        middleware=[_observe],
+        on_shutdown=[stop],
+        state=State({"control": control}),
+        openapi_config=OpenAPIConfig(
+            title="Keywright",
+            version=__version__,
+            summary="Self-service API credentials: the control plane.",
+            path="/v1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        response_cache_config=ResponseCacheConfig(default_expiration=None),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _observe(app: ASGIApp) -> ASGIApp:
+    """Count and log each answered request, by its route's pattern: paths may hold an invitation's token."""
+
+    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        method = scope["method"]
+        started, status = time.perf_counter(), 500
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, noting_send)
+        finally:
+            seconds = time.perf_counter() - started
+            route = str(scope.get("path_template") or "unknown")
+            state: dict[str, Any] = dict(scope.get("state") or {})
+            caller = state.get("principal")
+            control: Control = scope["litestar_app"].state.control
+            control.metrics.count_request(method, route, status, seconds)
+            _log.info(
+                "answered",
+                method=method,
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                caller=caller.actor() if caller else None,
+            )
+
+    return observed

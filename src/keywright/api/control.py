@@ -1,0 +1,41 @@
+"""What the handlers work with, put together once by `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from keywright.credentials import Keyring
+from keywright.formats import RandomBytes
+from keywright.identity import Passwords
+from keywright.mail import Mailbox
+from keywright.settings import Settings
+from keywright.storage import Database
+from keywright.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control plane's tools.
+
+    Args:
+        settings: the deployment's.
+        database: the truth.
+        keyring: seals the secrets of hmac-sha256 keys.
+        passwords: makes and checks password hashes.
+        mailbox: takes mail to people.
+        metrics: counts.
+        random_bytes: unpredictable bytes.
+        is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
+        stop: called once after the last request.
+    """
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    passwords: Passwords
+    mailbox: Mailbox
+    metrics: Metrics
+    random_bytes: RandomBytes
+    is_ready: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]

@@ -1,0 +1,84 @@
+"""The people of an account, and their invitations."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from litestar import Router, delete, get, patch, post
+
+from keywright.accounts import (
+    Principal,
+    PrincipalKind,
+    change_role,
+    find_member,
+    list_members,
+    remove_member,
+)
+from keywright.api.control import Control
+from keywright.api.shapes import AddUserInput, ChangeUserInput, UserOutput, UsersOutput, user_output
+from keywright.identity import invite
+
+
+@post("/accounts/{account_id:str}/users", summary="Add a user")
+async def post_user(control: Control, principal: Principal, account_id: str, data: AddUserInput) -> UserOutput:
+    """Add someone to an account and mail them an invitation. Operators, Owners and Partner Admins."""
+    async with control.database.write() as session:
+        invited = await invite(
+            session,
+            principal,
+            account_id,
+            email=data.email,
+            name=data.name,
+            role=data.role,
+            lasts_seconds=control.settings.invitation_days * 86400,
+            random_bytes=control.random_bytes,
+        )
+        await session.commit()
+    url = None if invited.token is None else f"{control.settings.base_url}/v1/invitations/{invited.token}"
+    if url is not None:
+        await control.mailbox.send(
+            to=invited.member.person.email,
+            subject="Your invitation to Keywright",
+            text=f"You have been given access to an account. To set your password, use this address once, within"
+            f" {control.settings.invitation_days} days:\n\n{url}\n",
+            now=time.time(),
+        )
+    # Whoever holds the link can set the password, so it goes to operators, who need it when mail fails, and no further.
+    return user_output(invited.member, msgspec.UNSET if principal.kind is PrincipalKind.PERSON else url)
+
+
+@get("/accounts/{account_id:str}/users", summary="List users")
+async def get_users(control: Control, principal: Principal, account_id: str) -> UsersOutput:
+    """List the people of an account."""
+    async with control.database.read() as session:
+        return UsersOutput([user_output(member) for member in await list_members(session, principal, account_id)])
+
+
+@get("/accounts/{account_id:str}/users/{user_id:str}", summary="Show a user")
+async def get_user(control: Control, principal: Principal, account_id: str, user_id: str) -> UserOutput:
+    """Show one person of an account."""
+    async with control.database.read() as session:
+        return user_output(await find_member(session, principal, account_id, user_id))
+
+
+@patch("/accounts/{account_id:str}/users/{user_id:str}", summary="Change a user's role")
+async def patch_user(
+    control: Control, principal: Principal, account_id: str, user_id: str, data: ChangeUserInput
+) -> UserOutput:
+    """Give someone another role; the last Owner or Partner Admin keeps theirs."""
+    async with control.database.write() as session:
+        member = await change_role(session, principal, account_id, user_id, role=data.role)
+        await session.commit()
+    return user_output(member)
+
+
+@delete("/accounts/{account_id:str}/users/{user_id:str}", summary="Remove a user")
+async def delete_user(control: Control, principal: Principal, account_id: str, user_id: str) -> None:
+    """Take someone out of an account; the last Owner or Partner Admin stays. Their keys stay the account's."""
+    async with control.database.write() as session:
+        await remove_member(session, principal, account_id, user_id)
+        await session.commit()
+
+
+router = Router("/", tags=["Users"], route_handlers=[post_user, get_users, get_user, patch_user, delete_user])

@@ -1,0 +1,163 @@
+"""Composition root: the only place where objects are wired."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from litestar import Litestar
+
+from keywright.api import Control, create_api
+from keywright.credentials.keyring import load_or_create_keyring
+from keywright.errors import Unavailable
+from keywright.gateway import Gateway
+from keywright.identity import Passwords
+from keywright.mail import Mailbox
+from keywright.revocation import revocation_number
+from keywright.settings import Settings
+from keywright.signatures import Profile
+from keywright.storage import Database
+from keywright.storage.change_signal import ChangeSignal
+from keywright.telemetry import Metrics
+from keywright.verification import EmbeddedNonceStore, LastUsed, VerificationKeys, VerificationService
+
+clock = time.time
+random_bytes = os.urandom
+
+
+def prepare(settings: Settings) -> None:
+    """Make the data directory ready: database migrated, keyring there, memory of nonces begun.
+
+    Args:
+        settings: the deployment's.
+
+    Raises:
+        Unavailable: something cannot be read or written.
+        Conflict: the database is of a newer version.
+    """
+    from keywright.storage.migrate import migrate  # noqa: PLC0415 - workers do without Alembic
+
+    _make_private(settings.data_dir)
+    # First of all: a key that is created from now on was never used before this memory began.
+    open_nonces(settings).close()
+    migrate(settings.database_file)
+    load_or_create_keyring(settings.keyring_path, random_bytes)
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database, which must be migrated."""
+    return Database(settings.database_file, clock)
+
+
+def open_nonces(settings: Settings) -> EmbeddedNonceStore:
+    """Open the host's memory of nonces."""
+    return EmbeddedNonceStore.open(
+        settings.nonce_dir,
+        clock=clock,
+        max_age_seconds=settings.max_age_seconds,
+        max_ahead_seconds=settings.max_ahead_seconds,
+        capacity=settings.nonce_capacity,
+    )
+
+
+def control_plane(settings: Settings) -> Litestar:
+    """Wire the control plane.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+
+    Returns:
+        The ASGI application.
+    """
+    database, passwords = open_database(settings), Passwords()
+
+    async def stop() -> None:
+        passwords.close()
+        await database.close()
+
+    return create_api(
+        Control(
+            settings=settings,
+            database=database,
+            keyring=load_or_create_keyring(settings.keyring_path, random_bytes),
+            passwords=passwords,
+            mailbox=Mailbox(settings.mail_dir, random_bytes),
+            metrics=Metrics(),
+            random_bytes=random_bytes,
+            is_ready=_database_answers(database),
+            stop=stop,
+        )
+    )
+
+
+def verification_service(
+    settings: Settings, database: Database
+) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
+    """Wire the verifier.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        database: the truth.
+
+    Returns:
+        The service, and the parts of it that want watching and closing.
+    """
+    keys = VerificationKeys(
+        database,
+        ChangeSignal(settings.database_file),
+        load_or_create_keyring(settings.keyring_path, random_bytes),
+        size=settings.credential_cache_size,
+    )
+    nonces, last_used = open_nonces(settings), LastUsed(database)
+    profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
+    return VerificationService(keys, nonces, last_used, profile, clock), keys, nonces, last_used
+
+
+def data_plane(settings: Settings) -> Gateway:
+    """Wire the data plane.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+
+    Returns:
+        The RSGI application.
+    """
+    database, metrics = open_database(settings), Metrics()
+    service, keys, nonces, last_used = verification_service(settings, database)
+    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
+    metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
+    metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
+
+    async def stop() -> None:
+        await last_used.stop()
+        nonces.close()
+        await database.close()
+
+    return Gateway(
+        service,
+        metrics,
+        is_ready=_database_answers(database),
+        start=last_used.start,
+        stop=stop,
+        max_body_bytes=settings.max_body_bytes,
+        api_origin=settings.api_origin,
+    )
+
+
+def _database_answers(database: Database) -> Callable[[], Awaitable[None]]:
+    async def is_ready() -> None:
+        async with database.read() as session:
+            await revocation_number(session)
+
+    return is_ready
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the data directory {folder} cannot be made ({error.strerror}); choose another with --data-dir"
+        ) from error

@@ -1,0 +1,18 @@
+"""One event per change, in the same transaction, hash-chained per account."""
+
+from keywright.audit.event import PLATFORM_CHAIN, AuditEvent, event_hash, genesis_hash
+from keywright.audit.record import record
+from keywright.audit.store import events_newest_first
+from keywright.audit.verify import BrokenChain, ChainChecker, check_stored_chains
+
+__all__ = [
+    "PLATFORM_CHAIN",
+    "AuditEvent",
+    "BrokenChain",
+    "ChainChecker",
+    "check_stored_chains",
+    "event_hash",
+    "events_newest_first",
+    "genesis_hash",
+    "record",
+]

@@ -1,0 +1,137 @@
+"""What the administering commands share: options, the database of this machine, tables and JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keywright.accounts import Principal, PrincipalKind
+from keywright.errors import InvalidRequest, KeywrightError, Unavailable
+from keywright.settings import Settings, load_settings
+from keywright.storage import Database
+from keywright.storage.migrate import migrate
+
+ResultT = TypeVar("ResultT")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of database, keyring and nonces.", show_default=False),
+]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="sqlite:////absolute/path.db", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def local_principal() -> Principal:
+    """Return the person at this machine: whoever may write the data directory may administer it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Principal(PrincipalKind.LOCAL, name, name)
+
+
+def existing_settings(data_dir: Path | None, database_url: str | None) -> Settings:
+    """Read the settings, and make sure that there is a database of this version.
+
+    Raises:
+        Unavailable: there is none, so that a mistyped folder is not taken for an empty deployment.
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    file = settings.database_file
+    if not file.exists() or file.stat().st_size == 0:
+        raise Unavailable(
+            f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
+        )
+    migrate(file)
+    return settings
+
+
+@contextlib.asynccontextmanager
+async def open_local(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database of this machine for one command."""
+    from keywright.app import open_database
+
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def run_async(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a command's work to its end."""
+    return asyncio.run(work)
+
+
+@contextlib.contextmanager
+def told_errors(*, as_json: bool = False) -> Iterator[None]:
+    """Tell of an error in words, or as JSON, and end with status 1; usage errors are Typer's own."""
+    try:
+        yield
+    except KeywrightError as error:
+        faults = error.faults if isinstance(error, InvalidRequest) else []
+        if as_json:
+            document: dict[str, Any] = {"code": error.code, "detail": error.message}
+            if faults:
+                document["errors"] = [{"field": fault.field, "message": fault.message} for fault in faults]
+            print(json.dumps(document), file=sys.stderr)
+        elif faults:
+            for fault in faults:
+                print(f"keywright: {fault.field + ' ' if fault.field else ''}{fault.message}", file=sys.stderr)
+        else:
+            print(f"keywright: {error.message}", file=sys.stderr)
+        if error.private:
+            print(f"keywright: {error.private}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def show(
+    document: Any, *, as_json: bool, columns: dict[str, str] | None = None, empty: str = "There are none."
+) -> None:
+    """Print a list as a table or one thing line by line, or either as JSON.
+
+    Args:
+        document: a dict, or a list of dicts.
+        as_json: print it as it is, for programs.
+        columns: for a table: member to heading; None shows every member of a dict.
+        empty: what to say of an empty list.
+    """
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    # Into a pipe, a table is as wide as it needs: nothing is cut off.
+    console = Console(width=None if sys.stdout.isatty() else 400, highlight=False)
+    if isinstance(document, list):
+        if not document:
+            console.print(empty, markup=False)
+            return
+        headings = columns or {name: name for name in document[0]}
+        table = Table(*headings.values(), box=box.SIMPLE_HEAD)
+        for row in document:
+            table.add_row(*(_cell(row.get(name)) for name in headings))
+        console.print(table)
+        return
+    width = max((len(name) for name in document), default=0)
+    for name, value in document.items():
+        console.print(f"{name:<{width}}  {_cell(value)}", markup=False, soft_wrap=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

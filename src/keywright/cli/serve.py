@@ -1,0 +1,54 @@
+"""`keywright serve` and `keywright migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show, told_errors
+from keywright.settings import load_settings
+from keywright.storage.migrate import migrate as migrate_database
+
+
+def serve(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option(help="Address of the control plane [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the control plane [8080].")] = None,
+    gateway_host: Annotated[str | None, typer.Option(help="Address of the data plane [127.0.0.1].")] = None,
+    gateway_port: Annotated[int | None, typer.Option(help="Port of the data plane [8081].")] = None,
+    gateway_workers: Annotated[int | None, typer.Option(help="Processes that verify requests [1].")] = None,
+    valkey_url: Annotated[str | None, typer.Option(help="Shared nonce store; for deployments of many hosts.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Where people reach the control plane.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+) -> None:
+    """Run both listeners until SIGTERM or Ctrl-C. An embedded database is made or migrated first."""
+    with told_errors():
+        settings = load_settings(
+            config,
+            data_dir=data_dir,
+            database_url=database_url,
+            host=host,
+            port=port,
+            gateway_host=gateway_host,
+            gateway_port=gateway_port,
+            gateway_workers=gateway_workers,
+            valkey_url=valkey_url,
+            public_url=public_url,
+        )
+        from keywright.app import prepare
+        from keywright.serving import serve as serve_listeners
+
+        prepare(settings)
+        status = serve_listeners(settings, announce=lambda line: print(line, flush=True))
+    raise typer.Exit(status)
+
+
+def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Bring the database to this version's schema, making it if need be."""
+    with told_errors(as_json=as_json):
+        settings = load_settings(data_dir=data_dir, database_url=database_url)
+        before, after = migrate_database(settings.database_file)
+        show({"database": str(settings.database_file), "before": before, "after": after}, as_json=as_json)

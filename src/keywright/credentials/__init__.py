@@ -1,0 +1,25 @@
+"""What an API key is: create, list, delete, the limit, and how secrets are sealed."""
+
+from keywright.credentials.create import CreateCredential, CreatedCredential, create_credential
+from keywright.credentials.delete import DeletedCredential, delete_credential
+from keywright.credentials.keyring import Keyring
+from keywright.credentials.models import Algorithm, Credential, VerificationKey
+from keywright.credentials.read import list_credentials
+from keywright.credentials.reseal import reseal_credentials
+from keywright.credentials.verification_key import find_verification_key, note_last_used
+
+__all__ = [
+    "Algorithm",
+    "CreateCredential",
+    "CreatedCredential",
+    "Credential",
+    "DeletedCredential",
+    "Keyring",
+    "VerificationKey",
+    "create_credential",
+    "delete_credential",
+    "find_verification_key",
+    "list_credentials",
+    "note_last_used",
+    "reseal_credentials",
+]

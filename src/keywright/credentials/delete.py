@@ -1,0 +1,60 @@
+"""Delete a key: permanent, and dead everywhere when the edge has committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keywright import audit
+from keywright.accounts import Permission, Principal, authorize
+from keywright.credentials import store
+from keywright.credentials.models import Credential
+from keywright.errors import NotFound
+from keywright.revocation import note_revocation
+from keywright.storage import WriteSession
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedCredential:
+    """The key that is no more, and when it ended (milliseconds since 1970 UTC)."""
+
+    credential: Credential
+    deleted_at: int
+
+
+async def delete_credential(
+    session: WriteSession, principal: Principal, account_id: str, client_id: str
+) -> DeletedCredential:
+    """Delete a key.
+
+    Args:
+        session: the transaction; from its commit on, no verification that starts accepts the key.
+        principal: the caller.
+        account_id: the account.
+        client_id: the key.
+
+    Returns:
+        The key and when it ended.
+
+    Raises:
+        NotFound: no such account or active key for this caller.
+        Forbidden: the caller may not delete keys here.
+    """
+    await authorize(session, principal, account_id, Permission.DELETE_CREDENTIALS)
+    credential = await store.active_credential(session, account_id, client_id)
+    if credential is None:
+        raise NotFound("there is no such active API key in this account; list the keys to see those that are")
+    await store.mark_deleted(session, client_id)
+    await store.give_back_a_place(session, account_id)
+    await note_revocation(session)
+    await audit.record(
+        session,
+        account_id,
+        actor=principal.actor(),
+        action="credential.deleted",
+        subject={"kind": "credential", "id": client_id},
+        detail={
+            "email": credential.email,
+            **({} if credential.label is None else {"label": credential.label}),
+        },
+    )
+    return DeletedCredential(credential, session.now_ms)

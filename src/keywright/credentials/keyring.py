@@ -1,0 +1,176 @@
+"""Seals HMAC keys for the database, under keys that live outside of it.
+
+A sealed secret is: one byte with the length of the key's name, the name, a 12-byte nonce, and the AES-256-GCM
+ciphertext with its tag. The Client ID is associated data, so that a sealed secret cannot be moved to another key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from keywright.errors import Unavailable
+from keywright.formats import RandomBytes
+
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The sealing keys by name, and the one that seals now.
+
+    Args:
+        current: name of the key that seals.
+        keys: every key by its name, 32 bytes each; older ones still open what they sealed.
+    """
+
+    current: str
+    keys: dict[str, bytes] = field(repr=False)
+
+    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+        """Seal a secret.
+
+        Args:
+            secret: the bytes to hide.
+            client_id: the key they belong to.
+            random_bytes: makes the nonce.
+
+        Returns:
+            What may be stored.
+        """
+        nonce = random_bytes(_NONCE_BYTES)
+        name = self.current.encode()
+        sealed = AESGCM(self.keys[self.current]).encrypt(nonce, secret, client_id.encode())
+        return bytes([len(name)]) + name + nonce + sealed
+
+    def open(self, sealed: bytes, client_id: str) -> bytes:
+        """Open a sealed secret.
+
+        Args:
+            sealed: as stored.
+            client_id: the key it belongs to.
+
+        Returns:
+            The secret bytes.
+
+        Raises:
+            Unavailable: the sealing key is not in the keyring, or the seal does not hold.
+        """
+        name, rest = self._split(sealed)
+        key = self.keys.get(name)
+        if key is None:
+            raise Unavailable(
+                "this key cannot be verified now; the operator of this Keywright has been told why",
+                private=f"sealing key {name!r} of {client_id} is not in the keyring; restore the keyring file",
+            )
+        try:
+            return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], client_id.encode())
+        except InvalidTag as error:
+            raise Unavailable(
+                "this key cannot be verified now; the operator of this Keywright has been told why",
+                private=f"the sealed secret of {client_id} does not open: database and keyring do not belong together",
+            ) from error
+
+    def sealed_by(self, sealed: bytes) -> str:
+        """Return the name of the key that sealed this."""
+        return self._split(sealed)[0]
+
+    @staticmethod
+    def _split(sealed: bytes) -> tuple[str, bytes]:
+        end = 1 + sealed[0]
+        return sealed[1:end].decode(), sealed[end:]
+
+
+def load_or_create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:
+    """Read the keyring, or make one with a first key.
+
+    Args:
+        file: where it is.
+        random_bytes: makes the first key.
+
+    Returns:
+        The keyring.
+
+    Raises:
+        Unavailable: it cannot be read, is damaged, or others may read it.
+    """
+    if not file.exists():
+        keyring = Keyring("k1", {"k1": random_bytes(_KEY_BYTES)})
+        try:
+            _write(file, keyring, replace=False)
+        except FileExistsError:
+            pass  # another process was first: its keyring is the one
+        else:
+            return keyring
+    return _read(file)
+
+
+def add_sealing_key(file: Path, random_bytes: RandomBytes) -> Keyring:
+    """Add a key to the keyring and let it seal from now on; older keys stay, for what they sealed.
+
+    Args:
+        file: the keyring.
+        random_bytes: makes the key.
+
+    Returns:
+        The new keyring.
+
+    Raises:
+        Unavailable: the keyring cannot be read or written.
+    """
+    old = load_or_create_keyring(file, random_bytes)
+    name = f"k{1 + max(int(known.removeprefix('k')) for known in old.keys)}"
+    keyring = Keyring(name, {**old.keys, name: random_bytes(_KEY_BYTES)})
+    _write(file, keyring, replace=True)
+    return keyring
+
+
+def _read(file: Path) -> Keyring:
+    try:
+        if file.stat().st_mode & 0o077:
+            raise Unavailable(f"others can read the keyring {file}; allow its owner only: chmod 600 {file}")
+        document = json.loads(file.read_text("utf-8"))
+        keys = {str(name): base64.b64decode(key, validate=True) for name, key in document["keys"].items()}
+        keyring = Keyring(str(document["current"]), keys)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unavailable(
+            f"the keyring {file} cannot be read ({type(error).__name__}); restore it from its backup:"
+            " without it, hmac-sha256 keys cannot be verified"
+        ) from error
+    if keyring.current not in keys or any(len(key) != _KEY_BYTES for key in keys.values()):
+        raise Unavailable(f"the keyring {file} is damaged; restore it from its backup")
+    return keyring
+
+
+def _write(file: Path, keyring: Keyring, *, replace: bool) -> None:
+    document = {
+        "current": keyring.current,
+        "keys": {name: base64.b64encode(key).decode() for name, key in keyring.keys.items()},
+    }
+    # Written beside and then moved or linked into place: a crash leaves the old file or the new one, never half.
+    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(document, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if replace:
+            beside.replace(file)
+        else:
+            os.link(beside, file)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise Unavailable(
+            f"the keyring {file} cannot be written ({error.strerror}); mend the folder's rights"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)

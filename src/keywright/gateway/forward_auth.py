@@ -1,0 +1,69 @@
+"""Put the original request together again from what a gateway forwards."""
+
+from __future__ import annotations
+
+from keywright.errors import Fault, InvalidRequest
+from keywright.gateway.origin import with_origin
+from keywright.signatures import SignedRequest
+
+_ORIGINAL = ("x-original-method", "x-original-url")
+_FORWARDED = ("x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri")
+_USED = frozenset(_ORIGINAL + _FORWARDED)
+
+
+def read_original_request(headers: list[tuple[str, str]], body: bytes | None, api_origin: str | None) -> SignedRequest:
+    """Read the original request.
+
+    Args:
+        headers: of the gateway's own request, which carries the original's along.
+        body: if the gateway sends it along; None if it does not.
+        api_origin: scheme and authority that clients sign for; None takes what the gateway says.
+
+    Returns:
+        The request as the client sent it.
+
+    Raises:
+        InvalidRequest: the gateway does not say what the original was, or says it twice.
+    """
+    said: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower in _USED:
+            if lower in said:
+                # One of the two would be the client's own: a gateway must overwrite, not add.
+                raise InvalidRequest([Fault(name, "is there twice; the gateway must set it, not add to it")])
+            said[lower] = value
+    method, url = _target(said)
+    if not url.startswith(("http://", "https://")):
+        raise InvalidRequest([Fault("X-Original-URL", "must be absolute, beginning with https:// or http://")])
+    if api_origin is not None:
+        url = with_origin(url, api_origin)
+    return SignedRequest(method, url, headers, body)
+
+
+def _target(said: dict[str, str]) -> tuple[str, str]:
+    if any(name in said for name in _ORIGINAL):
+        _require(said, _ORIGINAL)
+        return said["x-original-method"], said["x-original-url"]
+    _require(said, _FORWARDED)
+    uri = said["x-forwarded-uri"]
+    if not uri.startswith("/"):
+        raise InvalidRequest([Fault("X-Forwarded-Uri", "must be the path and query, beginning with /")])
+    if said["x-forwarded-proto"] not in {"http", "https"} or "," in said["x-forwarded-host"]:
+        message = "X-Forwarded-Proto must be http or https, and X-Forwarded-Host one host: set them, do not add to them"
+        raise InvalidRequest([Fault("X-Forwarded-Host", message)])
+    return said["x-forwarded-method"], f"{said['x-forwarded-proto']}://{said['x-forwarded-host']}{uri}"
+
+
+def _require(said: dict[str, str], names: tuple[str, ...]) -> None:
+    faults = [
+        Fault(
+            name,
+            "is missing; the gateway must say what the original request was: X-Original-Method and"
+            " X-Original-URL, or X-Forwarded-Method, -Proto, -Host and -Uri",
+        )
+        for name in names
+        if name not in said
+    ]
+    if faults:
+        raise InvalidRequest(faults)

@@ -1,0 +1,140 @@
+"""Invitations: how a person comes to an account and sets their first password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keywright import audit
+from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member
+from keywright.errors import Conflict, Fault, InvalidRequest, NotFound
+from keywright.formats import RandomBytes
+from keywright.identity import store
+from keywright.identity.passwords import MAX_CHARACTERS, MIN_CHARACTERS
+from keywright.identity.secrets import new_token, token_hash
+from keywright.storage import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A member, and the token that lets them set their password; None for someone who has one already."""
+
+    member: Member
+    token: str | None
+
+
+async def invite(
+    session: WriteSession,
+    principal: Principal,
+    account_id: str,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    lasts_seconds: int,
+    random_bytes: RandomBytes,
+) -> Invited:
+    """Add someone to an account and invite them. Asked again for someone who has not come yet, it invites anew.
+
+    Args:
+        session: the transaction.
+        principal: the caller.
+        account_id: the account.
+        email: the person's address.
+        name: the person's name.
+        role: their role in the account.
+        lasts_seconds: how long the invitation can be accepted.
+        random_bytes: makes token and identifier.
+
+    Returns:
+        The member and the invitation's token, of which only the hash is kept.
+
+    Raises:
+        NotFound: no such account for this caller.
+        Forbidden: the caller does not manage users.
+        InvalidRequest: the account's type does not have the role.
+        Conflict: they are a member already, with another role or with a password set.
+    """
+    member, is_new = await add_member(
+        session, principal, account_id, email=email, name=name, role=role, random_bytes=random_bytes
+    )
+    if await store.has_password(session, member.person.person_id):
+        if not is_new:
+            raise Conflict(f"{member.person.email} is already a user of this account")
+        return Invited(member, None)
+    token = new_token("kwi", random_bytes)
+    await store.replace_invitation(
+        session, token_hash(token), member.person.person_id, account_id, session.now_ms + lasts_seconds * 1000
+    )
+    if not is_new:
+        await _record(
+            session,
+            principal,
+            "user.invited_again",
+            account_id=account_id,
+            person_id=member.person.person_id,
+            email=member.person.email,
+        )
+    return Invited(member, token)
+
+
+def check_password(password: str) -> None:
+    """Check that a new password is long enough to be worth having.
+
+    Raises:
+        InvalidRequest: it is too short or too long.
+    """
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        message = f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; a few random words make a good one"
+        raise InvalidRequest([Fault("password", message)])
+
+
+async def find_invitation(session: ReadSession, token: str) -> store.Invitation:
+    """Find an invitation that can be accepted: also asked before the costly password hash is made.
+
+    Raises:
+        NotFound: it was used, has run out, or never was.
+    """
+    invitation = await store.invitation_by_hash(session, token_hash(token))
+    if invitation is None:
+        raise NotFound("this invitation was used or has run out; ask whoever invited you for a new one")
+    return invitation
+
+
+async def accept_invitation(session: WriteSession, token: str, *, password_hash: str) -> None:
+    """Set the invited person's first password. It works once; their other invitations need no password any more.
+
+    Args:
+        session: the transaction.
+        token: from the invitation's address.
+        password_hash: of the chosen password.
+
+    Raises:
+        NotFound: it was used, has run out, or never was.
+    """
+    invitation = await find_invitation(session, token)
+    await store.put_password(session, invitation.person_id, password_hash)
+    # Whoever held an earlier link or session for this person is out.
+    await store.delete_invitations(session, invitation.person_id)
+    await store.delete_sessions_of(session, invitation.person_id)
+    person = Principal(PrincipalKind.PERSON, invitation.person_id, invitation.email)
+    await _record(
+        session,
+        person,
+        "user.invitation_accepted",
+        account_id=invitation.account_id,
+        person_id=invitation.person_id,
+        email=invitation.email,
+    )
+
+
+async def _record(
+    session: WriteSession, principal: Principal, action: str, *, account_id: str, person_id: str, email: str
+) -> None:
+    await audit.record(
+        session,
+        account_id,
+        actor=principal.actor(),
+        action=action,
+        subject={"kind": "user", "id": person_id},
+        detail={"email": email},
+    )

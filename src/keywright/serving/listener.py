@@ -1,0 +1,90 @@
+"""One listener: a web server process with its workers. Started by the supervisor, ends with it.
+
+The supervisor writes the settings as one line to our standard input and keeps the pipe open; when it ends, however it
+ends, the pipe closes, and so do we. Nothing that was started is left behind to hold the port.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from functools import partial
+from typing import Any, Literal
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from keywright.settings import Settings
+from keywright.telemetry import configure_logs
+
+Plane = Literal["control", "data"]
+_DRAIN_SECONDS = 20
+_HEADER_TIMEOUT_MS = 10_000
+
+
+def main() -> None:
+    """Serve until told to end; the process's entry."""
+    order = json.loads(sys.stdin.readline())
+    lifeline = os.dup(sys.stdin.fileno())
+    plane: Plane = order["plane"]
+    settings = Settings.model_validate(order["settings"])
+    configure_logs(settings.log_level, settings.log_format)
+    end_with(lifeline)
+    is_control = plane == "control"
+    server = Server(
+        "keywright",
+        address=settings.host if is_control else settings.gateway_host,
+        port=settings.port if is_control else settings.gateway_port,
+        interface=Interfaces.ASGI if is_control else Interfaces.RSGI,
+        workers=1 if is_control else settings.gateway_workers,
+        backlog=1024,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_DRAIN_SECONDS,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
+        log_level=LogLevels.warning,
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}}},
+    )
+    server.serve(target_loader=partial(load, plane, order["settings"], lifeline), wrap_loader=False)
+
+
+def load(plane: Plane, settings_document: dict[str, Any], lifeline: int) -> Any:
+    """Make the application, in a worker process.
+
+    Args:
+        plane: which listener.
+        settings_document: the settings as JSON has them.
+        lifeline: descriptor of the pipe to the supervisor.
+
+    Returns:
+        An ASGI application for the control plane, an RSGI application for the data plane.
+    """
+    from keywright.app import control_plane, data_plane  # noqa: PLC0415 - only workers need it, so only they load it
+
+    settings = Settings.model_validate(settings_document)
+    configure_logs(settings.log_level, settings.log_format)
+    end_with(lifeline)
+    return control_plane(settings) if plane == "control" else data_plane(settings)
+
+
+def end_with(lifeline: int) -> None:
+    """End this process, first politely, when the other end of a pipe closes.
+
+    Args:
+        lifeline: descriptor of a pipe that only the supervisor can write to, and never does.
+    """
+
+    def watch() -> None:
+        while os.read(lifeline, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_DRAIN_SECONDS + 5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

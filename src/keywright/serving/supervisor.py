@@ -1,0 +1,174 @@
+"""Starts both listeners, says when they answer, and ends them in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from keywright.errors import Unavailable
+from keywright.serving.listener import Plane
+from keywright.settings import Settings
+from keywright.telemetry.metrics import MULTIPROCESS_VARIABLE
+
+_START_SECONDS = 60
+_STOP_SECONDS = 40
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
+    """Serve both listeners until SIGTERM or SIGINT.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        announce: is given one line with both addresses when they answer.
+
+    Returns:
+        The exit status: 0 after a signal, 1 if a listener ended by itself.
+
+    Raises:
+        Unavailable: a port is taken, or a listener does not come up.
+    """
+    settings = _with_ports(settings)
+    with _signals() as told_to_end, _metrics_folder(settings) as environment:
+        listeners = [_start(plane, settings, environment) for plane in ("control", "data")]
+        try:
+            _await_answers(settings, listeners, told_to_end)
+            if not told_to_end:
+                announce(
+                    f"keywright is ready: control plane {_address(settings.host, settings.port)},"
+                    f" data plane {_address(settings.gateway_host, settings.gateway_port)}"
+                )
+            while not told_to_end and all(listener.poll() is None for listener in listeners):
+                time.sleep(0.05)
+            return 0 if told_to_end else 1
+        finally:
+            _stop(listeners)
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """Make sure that the ports are free; pick one where 0 was asked for."""
+    return settings.model_copy(
+        update={
+            "port": _free_port(settings.host, settings.port, "--port"),
+            "gateway_port": _free_port(settings.gateway_host, settings.gateway_port, "--gateway-port"),
+        }
+    )
+
+
+def _free_port(host: str, port: int, flag: str) -> int:
+    # The web server shares ports among its workers (SO_REUSEPORT), and so would share ours with a second server,
+    # unnoticed. This bind does not share, and fails.
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        deadline = time.monotonic() + 5
+        while True:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(address)
+                except OSError:
+                    # A server that was killed a moment ago may still be letting go of it.
+                    if time.monotonic() > deadline:
+                        raise
+                else:
+                    return int(probe.getsockname()[1])
+            time.sleep(0.1)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot listen on {host} port {port} ({error.strerror}); end what uses it, or choose another with {flag}"
+        ) from error
+
+
+def _start(plane: Plane, settings: Settings, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    listener = subprocess.Popen(
+        [sys.executable, "-c", "from keywright.serving.listener import main; main()"],
+        stdin=subprocess.PIPE,
+        env=environment if plane == "data" else None,
+    )
+    assert listener.stdin is not None
+    order = {"plane": plane, "settings": settings.model_dump(mode="json")}
+    listener.stdin.write(json.dumps(order).encode() + b"\n")
+    listener.stdin.flush()  # and left open: it is the lifeline
+    return listener
+
+
+def _await_answers(settings: Settings, listeners: list[subprocess.Popen[bytes]], told_to_end: list[int]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    for host, port in ((settings.host, settings.port), (settings.gateway_host, settings.gateway_port)):
+        while not told_to_end and not _answers(host, port):
+            if any(listener.poll() is not None for listener in listeners):
+                raise Unavailable("a listener ended while it started; the log above says why")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"nothing answers on {host} port {port} after {_START_SECONDS} s; see the log above")
+            time.sleep(0.02)
+
+
+def _answers(host: str, port: int) -> bool:
+    # An address that means "every interface" is asked on this machine's own.
+    connection = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=2)  # noqa: S104 - compared, not bound
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(listeners: list[subprocess.Popen[bytes]]) -> None:
+    for listener in listeners:
+        with contextlib.suppress(ProcessLookupError):
+            listener.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for listener in listeners:
+        try:
+            listener.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            listener.kill()
+            listener.wait()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Gather the signals that tell us to end."""
+    told: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _metrics_folder(settings: Settings) -> Iterator[dict[str, str]]:
+    """Give the workers of one listener a folder to sum up their metrics in, where there are several."""
+    environment = {name: value for name, value in os.environ.items() if name != MULTIPROCESS_VARIABLE}
+    if settings.gateway_workers == 1:
+        yield environment
+        return
+    folder = tempfile.mkdtemp(prefix="keywright-metrics-")
+    try:
+        yield {**environment, MULTIPROCESS_VARIABLE: folder}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

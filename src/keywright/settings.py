@@ -1,0 +1,195 @@
+"""One frozen, typed settings object; every fault reported at once.
+
+Sources, the first that names a setting wins: command-line flags, `KEYWRIGHT_*` environment variables, the TOML file
+named by `KEYWRIGHT_CONFIG` or `--config`, `keywright.toml` in the working directory, the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from keywright.errors import Fault, InvalidRequest
+
+ENVIRONMENT_PREFIX = "KEYWRIGHT_"
+CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
+DATABASE_FILE = "keywright.db"
+# Environment variables with our prefix that are not settings of the server: they belong to those who sign.
+_CLIENT_VARIABLES = frozenset({"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", CONFIG_VARIABLE})
+
+
+def _default_data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("keywright", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """What a deployment can choose."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the database, keyring and nonces.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address of the control plane.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port of the control plane; 0 picks a free one.")
+    gateway_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the data plane.")
+    gateway_port: int = Field(default=8081, ge=0, le=65535, description="Port of the data plane; 0 picks a free one.")
+    gateway_workers: int = Field(default=1, ge=1, le=64, description="Processes that verify requests.")
+    database_url: str | None = Field(default=None, description="sqlite:////absolute/path.db; default: in data_dir.")
+    valkey_url: str | None = Field(
+        default=None, description="Shared nonce store; this version keeps nonces on the host."
+    )
+    public_url: str | None = Field(
+        default=None, description="Where people reach the control plane; default: its address."
+    )
+    api_origin: str | None = Field(
+        default=None,
+        description="scheme://authority that clients sign for. When set, it replaces what the gateway forwards.",
+    )
+    environment: Literal["live", "sandbox"] = Field(
+        default="live", description="Chooses the prefix of Client Secrets: cs_live_ or cs_sandbox_."
+    )
+    keyring_file: Path | None = Field(
+        default=None,
+        description="Keys that seal HMAC secrets, outside the database; default: keyring.json in data_dir.",
+    )
+    max_age_seconds: int = Field(default=300, ge=1, le=3600, description="How old a signature may be.")
+    max_ahead_seconds: int = Field(default=30, ge=0, le=300, description="How far ahead a signer's clock may be.")
+    max_body_bytes: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Largest request the data plane reads.",
+    )
+    nonce_capacity: int = Field(
+        default=4_000_000, ge=10_000, le=200_000_000, description="Most nonces remembered on this host."
+    )
+    credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
+    session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
+    invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["json", "console"] = Field(default="json", description="Shape of log lines on stderr.")
+
+    @field_validator("data_dir", "keyring_file")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlite_file(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith("sqlite:///"):
+            raise ValueError("this version keeps its data in SQLite; write sqlite:////absolute/path.db")
+        if not Path(value.removeprefix("sqlite:///")).is_absolute():
+            raise ValueError("the path must be absolute, so four slashes: sqlite:////absolute/path.db")
+        return value
+
+    @field_validator("valkey_url")
+    @classmethod
+    def _no_valkey_yet(cls, value: str | None) -> str | None:
+        if value:
+            raise ValueError("this version remembers nonces in data_dir, shared by the host; leave valkey_url out")
+        return None
+
+    @field_validator("public_url", "api_origin")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"} or parts.query:
+            raise ValueError("must be scheme://host[:port] with http or https and nothing behind it")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before environment before file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file."""
+        if self.database_url is None:
+            return self.data_dir / DATABASE_FILE
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def keyring_path(self) -> Path:
+        """The file with the keys that seal HMAC secrets."""
+        return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def nonce_dir(self) -> Path:
+        """The folder in which this host remembers nonces."""
+        return self.data_dir / "nonces"
+
+    @property
+    def mail_dir(self) -> Path:
+        """The folder in which mail is left while there is no mail server."""
+        return self.data_dir / "mail"
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the control plane, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+
+def load_settings(config: Path | None = None, **flags: Any) -> Settings:
+    """Read the settings from flags, environment and file.
+
+    Args:
+        config: the TOML file; None takes `KEYWRIGHT_CONFIG`, then `keywright.toml` here if there is one.
+        **flags: settings given on the command line; None means not given.
+
+    Returns:
+        The effective settings.
+
+    Raises:
+        InvalidRequest: with every fault that any source holds.
+    """
+    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    if named is not None and not named.is_file():
+        raise InvalidRequest([Fault("config", f"there is no file {named}; correct the path or leave it out")])
+    path = named or Path("keywright.toml")
+
+    class _FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    faults = [
+        Fault(name.lower(), "is not a setting; `keywright settings` lists them")
+        for name in sorted(os.environ)
+        if name.startswith(ENVIRONMENT_PREFIX)
+        and name not in _CLIENT_VARIABLES
+        and name.removeprefix(ENVIRONMENT_PREFIX).lower() not in Settings.model_fields
+    ]
+    try:
+        found = _FromFile(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        faults += [
+            Fault(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, "))
+            for fault in error.errors()
+        ]
+    except (OSError, ValueError) as error:
+        faults.append(Fault("config", f"{path} cannot be read as TOML: {error}"))
+    if faults:
+        raise InvalidRequest(faults)
+    return Settings.model_construct(**found.model_dump())

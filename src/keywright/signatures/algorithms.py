@@ -1,0 +1,105 @@
+"""The two signature algorithms: Ed25519 and HMAC with SHA-256."""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from typing import Final
+
+from nacl import bindings
+from nacl.exceptions import BadSignatureError
+
+ED25519: Final = "ed25519"
+HMAC_SHA256: Final = "hmac-sha256"
+ALGORITHMS: Final = frozenset({ED25519, HMAC_SHA256})
+
+_KEY_BYTES = 32
+_SIGNATURE_BYTES = 64
+
+
+def public_key_of(seed: bytes) -> bytes:
+    """Derive the public key that belongs to a private seed.
+
+    Args:
+        seed: 32 bytes.
+
+    Returns:
+        The Ed25519 public key, 32 bytes.
+
+    Raises:
+        ValueError: the seed has another length.
+
+    Source: RFC 8032 section 5.1.5.
+    """
+    return _key_pair(seed)[0]
+
+
+# Deriving the pair costs more than half of a signature, and a signer uses one seed over and over. The seed is
+# in the signer's memory anyway; few are kept, so that a process that handles many does not collect them.
+@lru_cache(maxsize=16)
+def _key_pair(seed: bytes) -> tuple[bytes, bytes]:
+    if len(seed) != _KEY_BYTES:
+        raise ValueError("an Ed25519 seed has 32 bytes")
+    public, private = bindings.crypto_sign_seed_keypair(seed)
+    return public, private
+
+
+def sign_bytes(algorithm: str, key: bytes, message: bytes) -> bytes:
+    """Sign bytes.
+
+    Args:
+        algorithm: `ed25519` or `hmac-sha256`.
+        key: the 32-byte Ed25519 seed, or the MAC key.
+        message: the signature base.
+
+    Returns:
+        64 bytes for Ed25519, 32 for HMAC.
+
+    Raises:
+        ValueError: another algorithm, or a key that does not fit it.
+
+    Source: RFC 9421 sections 3.3.3 and 3.3.6.
+    """
+    if algorithm == ED25519:
+        signed: bytes = bindings.crypto_sign(message, _key_pair(key)[1])
+        return signed[:_SIGNATURE_BYTES]
+    if algorithm == HMAC_SHA256:
+        if len(key) < _KEY_BYTES:
+            raise ValueError("an HMAC key has at least 32 bytes")
+        return hmac.digest(key, message, "sha256")
+    raise ValueError(f"unknown signature algorithm: {algorithm}")
+
+
+def verify_bytes(algorithm: str, key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say whether a signature over bytes is genuine.
+
+    Args:
+        algorithm: the credential's: `ed25519` or `hmac-sha256`.
+        key: the 32-byte Ed25519 public key, or the MAC key.
+        message: the signature base.
+        signature: what was sent, of any length.
+
+    Returns:
+        True if it is.
+
+    Raises:
+        ValueError: another algorithm, or a key that does not fit it: our fault, not the request's.
+
+    Source: RFC 9421 sections 3.3.3 and 3.3.6.
+    """
+    if algorithm == HMAC_SHA256:
+        if len(key) < _KEY_BYTES:
+            raise ValueError("an HMAC key has at least 32 bytes")
+        return hmac.compare_digest(hmac.digest(key, message, "sha256"), signature)
+    if algorithm == ED25519:
+        # The binding reads 32 bytes whatever it is given, so the length is checked here.
+        if len(key) != _KEY_BYTES:
+            raise ValueError("an Ed25519 public key has 32 bytes")
+        if len(signature) != _SIGNATURE_BYTES:
+            return False
+        try:
+            bindings.crypto_sign_open(signature + message, key)
+        except BadSignatureError:
+            return False
+        return True
+    raise ValueError(f"unknown signature algorithm: {algorithm}")

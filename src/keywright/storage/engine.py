@@ -1,0 +1,149 @@
+"""Connections and transactions. Read and write sessions are different types, so that a reader cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Executable, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from keywright.errors import Unavailable
+
+Clock = Callable[[], float]
+
+# How long a writer waits for the others before it gives up and says so.
+BUSY_TIMEOUT_SECONDS = 20
+
+
+class ReadSession:
+    """One read transaction: a consistent view of the database.
+
+    Args:
+        connection: an open connection inside a transaction.
+        now_ms: the time of this transaction, milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, connection: AsyncConnection, now_ms: int) -> None:
+        self._connection = connection
+        self.now_ms = now_ms
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement.
+
+        Args:
+            statement: a SQLAlchemy Core statement.
+            parameters: its values, or a list of them to run it many times.
+
+        Returns:
+            The buffered result.
+        """
+        return await self._connection.execute(statement, parameters)
+
+
+class WriteSession(ReadSession):
+    """One write transaction. It is undone unless the edge calls `commit`; services never do."""
+
+    async def commit(self) -> None:
+        """Make the changes last. When this returns, they are on the disk."""
+        await self._connection.commit()
+
+
+class Database:
+    """The one door to the SQLite file.
+
+    Args:
+        file: the database file; its folder must exist.
+        clock: tells the time, seconds since 1970 UTC.
+    """
+
+    def __init__(self, file: Path, clock: Clock) -> None:
+        self.file = file
+        self._clock = clock
+        # One writer: SQLite has one write lock, so a second connection would only wait inside SQLite.
+        self._writer = _engine(file, begin="BEGIN IMMEDIATE", pool_size=1)
+        self._reader = _engine(file, begin="BEGIN", pool_size=4)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Open a read transaction.
+
+        Raises:
+            Unavailable: the database does not answer in time.
+        """
+        async with _connection(self._reader) as connection:
+            yield ReadSession(connection, self._now_ms())
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Open a write transaction, alone among all processes; undone unless committed.
+
+        Raises:
+            Unavailable: others held the write lock too long.
+        """
+        async with _connection(self._writer) as connection:
+            # The time is taken once the lock is held, so that times grow with commit order.
+            yield WriteSession(connection, self._now_ms())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+@asynccontextmanager
+async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.connect() as connection:
+            await connection.begin()
+            yield connection
+    except PoolTimeoutError as error:
+        raise Unavailable("the database is busy; try again in a moment", private=str(error)) from error
+    except OperationalError as error:
+        # Locked, full, unreadable: nothing was written, and another attempt may succeed.
+        raise Unavailable("the database did not answer; try again in a moment", private=str(error)) from error
+
+
+def _engine(file: Path, *, begin: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{file}",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_SECONDS,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+    )
+    event.listen(engine.sync_engine, "connect", prepare_connection)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def prepare_connection(connection: Any, _record: Any) -> None:
+    """Set what every SQLite connection of ours needs.
+
+    Args:
+        connection: a new DBAPI connection.
+        _record: SQLAlchemy's own note on it.
+    """
+    # The driver would otherwise open transactions of its own, without the write lock that we ask for.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # an acknowledged change survives a power cut
+        "foreign_keys = ON",
+        "secure_delete = ON",  # erased sealed secrets are overwritten, not merely unlinked
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

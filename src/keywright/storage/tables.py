@@ -1,0 +1,184 @@
+"""Every table, as SQLAlchemy Core sees it. The migrations create the same; a test compares the two.
+
+Times are whole milliseconds since 1970 UTC, in columns whose name ends in `_at`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+MAX_ACTIVE_CREDENTIALS = 10
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("api_access", String(20), nullable=False),
+    Column("api_access_reason", String(1000)),
+    Column("api_access_message", String(1000)),
+    Column("api_access_requested_by", String(320)),
+    Column("api_access_requested_at", BigInteger),
+    Column("api_access_changed_at", BigInteger),
+    # The limit of ten is held here by the database itself: see credentials/store.py.
+    Column("active_credentials", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("type IN ('corporate', 'partner')", name="type"),
+    CheckConstraint(
+        "api_access IN ('not_requested', 'requested', 'declined', 'enabled', 'disabled')", name="api_access"
+    ),
+    CheckConstraint(
+        f"active_credentials >= 0 AND active_credentials <= {MAX_ACTIVE_CREDENTIALS}",
+        name="active_credentials",
+    ),
+    Index("ix_accounts_created_at", "created_at", "id"),
+    Index("ix_accounts_api_access", "api_access", "api_access_requested_at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),  # lower case: one person, one row
+    Column("name", String(200), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("account_id", String(40), ForeignKey("accounts.id"), primary_key=True),
+    Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_memberships_person_id", "person_id"),
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    Column("hash", String(200), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("person_id", String(40), ForeignKey("people.id"), nullable=False),
+    Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_invitations_person_id", "person_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("person_id", String(40), ForeignKey("people.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_sessions_person_id", "person_id"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+operator_tokens = Table(
+    "operator_tokens",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("scope", String(20), nullable=False),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    CheckConstraint("scope IN ('operator', 'platform')", name="scope"),
+    Index(
+        "ix_operator_tokens_name",
+        "name",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("client_id", String(40), primary_key=True),
+    Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("label", String(100)),
+    Column("algorithm", String(20), nullable=False),
+    Column("public_key", LargeBinary(32)),
+    Column("sealed_secret", LargeBinary),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(320), nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("deleted_at", BigInteger),
+    CheckConstraint("algorithm IN ('ed25519', 'hmac-sha256')", name="algorithm"),
+    CheckConstraint("(algorithm = 'ed25519') = (public_key IS NOT NULL)", name="public_key"),
+    # A deleted key's sealed secret is erased; an Ed25519 key never has one.
+    CheckConstraint(
+        "(sealed_secret IS NOT NULL) = (algorithm = 'hmac-sha256' AND deleted_at IS NULL)",
+        name="sealed_secret",
+    ),
+    Index("ix_credentials_account_id", "account_id", "deleted_at", "created_at"),
+)
+
+# One row. Its number grows in the very transaction that takes validity away from any key, so that a verifier which
+# sees the same number as before knows that what it cached is still true.
+revocation_counter = Table(
+    "revocation_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("chain", String(40), primary_key=True),  # an account's ID, or `platform`
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),  # text, because it is hashed as it is shown
+    Column("actor", Text, nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("chain", String(40), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)

@@ -1,0 +1,6 @@
+"""What operators see: structured logs without secrets, and metrics."""
+
+from keywright.telemetry.logs import configure_logs, masked
+from keywright.telemetry.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["CONTENT_TYPE", "Metrics", "configure_logs", "masked"]

@@ -1,0 +1,8 @@
+"""Is this request genuine, now, and from whom: freshness, replay, verdict."""
+
+from keywright.verification.keys import VerificationKeys
+from keywright.verification.last_used import LastUsed
+from keywright.verification.replay import EmbeddedNonceStore
+from keywright.verification.service import Accepted, VerificationService
+
+__all__ = ["Accepted", "EmbeddedNonceStore", "LastUsed", "VerificationKeys", "VerificationService"]

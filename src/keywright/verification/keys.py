@@ -1,0 +1,83 @@
+"""Keys to verify with, cached, and never a stale one: each use first makes sure that the cache is still true.
+
+How (docs/decisions/0004): the change signal differs after every commit, by whichever process. While it equals the value
+that was read before the last look into the database, nothing was committed since, and the cache is the truth. When it
+differs, the revocation number is read anew: unchanged, the commits took no validity away and the cache stays;
+grown, the cache is emptied. Only keys that work are cached, so a new key and a newly enabled account work at once.
+"""
+
+from __future__ import annotations
+
+from keywright.credentials import Keyring, VerificationKey, find_verification_key
+from keywright.revocation import revocation_number
+from keywright.storage import Database
+from keywright.storage.change_signal import ChangeSignal
+
+
+class VerificationKeys:
+    """The keys of one verifying process.
+
+    Args:
+        database: the truth.
+        signal: tells whether anything was committed.
+        keyring: opens the secrets of hmac-sha256 keys.
+        size: most keys to keep.
+    """
+
+    def __init__(self, database: Database, signal: ChangeSignal, keyring: Keyring, *, size: int) -> None:
+        self._database = database
+        self._read_signal = signal.read
+        self._keyring = keyring
+        self._size = size
+        self._entries: dict[str, VerificationKey] = {}
+        # What the entries rest on: the signal as it was before the database was read, and the number read then.
+        self._signal: bytes | None = None
+        self._number = -1
+
+    def __len__(self) -> int:
+        """How many keys are cached."""
+        return len(self._entries)
+
+    def cached(self, client_id: str) -> VerificationKey | None:
+        """Return a key without any waiting, or None if that cannot be done truthfully.
+
+        Args:
+            client_id: the key.
+
+        Returns:
+            A key that is valid at this moment, or None: ask `find`.
+        """
+        if self._read_signal() != self._signal:
+            return None
+        return self._entries.get(client_id)
+
+    async def find(self, client_id: str) -> VerificationKey | None:
+        """Return a key, from the database if need be.
+
+        Args:
+            client_id: the key.
+
+        Returns:
+            A key that was active when this was called or later, or None if there is none.
+
+        Raises:
+            Unavailable: the database or the keyring does not answer.
+        """
+        signal = self._read_signal()  # before the read below, or a commit in between would go unseen
+        async with self._database.read() as session:
+            number = await revocation_number(session)
+            known = self._entries.get(client_id) if number == self._number else None
+            key = known or await find_verification_key(session, client_id, self._keyring)
+        if number < self._number:
+            # While we waited, another task saw a later state. What we read was true when we were asked, and may not
+            # be any more: it serves this one request and is not kept.
+            return key
+        if number > self._number:
+            self._entries.clear()
+            self._number = number
+        self._signal = signal
+        if key is not None and key.api_access_enabled:
+            if len(self._entries) >= self._size and client_id not in self._entries:
+                del self._entries[next(iter(self._entries))]
+            self._entries[client_id] = key
+        return key

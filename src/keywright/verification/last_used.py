@@ -1,0 +1,67 @@
+"""When keys were last used: gathered in memory, written aside, so that verifying writes nothing to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from keywright.credentials import note_last_used
+from keywright.errors import Unavailable
+from keywright.storage import Database
+
+FLUSH_SECONDS = 1.0
+_log = structlog.get_logger("keywright.verification")
+
+
+class LastUsed:
+    """Gathers uses and writes them once in a while.
+
+    Args:
+        database: where they go.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._used_at: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, client_id: str, now: float) -> None:
+        """Note that a key was used.
+
+        Args:
+            client_id: the key.
+            now: seconds since 1970 UTC.
+        """
+        self._used_at[client_id] = now
+
+    async def flush(self) -> None:
+        """Write what was gathered; what cannot be written now is kept for the next time."""
+        if not self._used_at:
+            return
+        gathered, self._used_at = self._used_at, {}
+        try:
+            async with self._database.write() as session:
+                await note_last_used(session, {key: int(at * 1000) for key, at in gathered.items()})
+                await session.commit()
+        except Unavailable as error:
+            self._used_at = {**gathered, **self._used_at}
+            _log.warning("last_used_not_written", reason=error.private or error.message)
+
+    def start(self) -> None:
+        """Begin to write regularly, on the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write what is left and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self.flush()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()

@@ -1,0 +1,22 @@
+"""Fixtures that more than one kind of test needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.server import Server, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that leave it as they found it; two gateway workers, so that nothing is one's own."""
+    with running(tmp_path_factory.mktemp("server") / "data", workers=2, KEYWRIGHT_ENVIRONMENT="sandbox") as found:
+        yield found
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory of this test's own."""
+    return tmp_path / "data"

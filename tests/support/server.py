@@ -1,0 +1,276 @@
+"""A real Keywright server in processes of its own, for tests to call, kill and restart."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+import keywright
+
+PASSWORD = "correct horse battery"
+API_URL = "https://api.example.com/v1/payments?currency=EUR"
+
+
+def run_cli(
+    *arguments: str, data_dir: Path | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `keywright` and return what it said; settings of the outside do not leak in."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+    command = [sys.executable, "-m", "keywright", *arguments]
+    if data_dir is not None:
+        command += ["--data-dir", str(data_dir)]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, input=stdin, timeout=120
+    )
+
+
+@dataclass
+class Answer:
+    """An HTTP answer, with what tests look at close at hand."""
+
+    status: int
+    headers: httpx2.Headers
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str | None:
+        """The problem's code, the verdict's code, or `accepted`."""
+        document = self.json
+        return document.get("code") or document.get("outcome")
+
+
+@dataclass
+class Server:
+    """One deployment: a data directory, and a server that runs on it now or not."""
+
+    data_dir: Path
+    workers: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+    control: str = ""
+    data: str = ""
+    log_file: Path = Path()
+    answers: list[str] = field(default_factory=list)  # every body and header that was ever answered
+    _client: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=60))
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> Server:
+        self.log_file = self.data_dir.parent / f"{self.data_dir.name}.log"
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+        with self.log_file.open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-W", "error", "-m", "keywright", "serve", "--data-dir", str(self.data_dir)),
+                    *("--port", "0", "--gateway-port", "0", "--gateway-workers", str(self.workers)),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**outside, **self.environment},
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("keywright is ready"), self.log_file.read_text()[-4000:]
+        self.control, self.data = (part.split()[-1] for part in line.strip().split(", "))
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(60)
+        self._ended()
+        return status
+
+    def kill(self, *, everything: bool = True) -> None:
+        """SIGKILL: to every process of the server, or to the first one only."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            if everything:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+        self.process.wait(60)
+        self._ended()
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        self._client.close()
+
+    def _ended(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._client.close()
+        self._client = httpx2.Client(timeout=60)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def token(self, scope: str = "operator") -> str:
+        """An operator token of this scope, made once."""
+        if scope not in self._tokens:
+            done = run_cli("operator-token", "create", f"test-{scope}", "--scope", scope, data_dir=self.data_dir)
+            assert done.returncode == 0, done.stderr
+            self._tokens[scope] = done.stdout.strip()
+        return self._tokens[scope]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        caller: Caller | None = None,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Call the control plane as someone, or as nobody."""
+        sent = {**(caller.headers if caller else {}), **(headers or {})}
+        if body is not None:
+            content = json.dumps(body).encode()
+        if content is not None:
+            sent.setdefault("Content-Type", "application/json")
+        return self._send(method, self.control + path, sent, content)
+
+    def ask(self, method: str, path: str, *, headers: Any = None, content: bytes | None = None) -> Answer:
+        """Call the data plane."""
+        return self._send(method, self.data + path, headers or {}, content)
+
+    def verify(self, headers: Any, *, method: str = "POST", url: str = API_URL, body: bytes | None = b"") -> Answer:
+        """Ask `/v1/verify` about a request."""
+        pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
+        question: dict[str, Any] = {"method": method, "url": url, "headers": pairs}
+        if body is not None:
+            question["body"] = base64.b64encode(body).decode()
+        return self._send("POST", self.data + "/v1/verify", {}, json.dumps(question).encode())
+
+    def _send(self, method: str, url: str, headers: Any, content: bytes | None) -> Answer:
+        answer = self._client.request(method, url, headers=headers, content=content)
+        # A session's cookie is sent by callers that have one, not by whoever calls next.
+        self._client.cookies.clear()
+        self.answers.append(f"{answer.headers}\n{answer.text}")
+        return Answer(answer.status_code, answer.headers, answer.text)
+
+    # --- people and keys -------------------------------------------------------------------------------------------
+
+    @property
+    def operator(self) -> Caller:
+        return Caller({"Authorization": f"Bearer {self.token('operator')}"})
+
+    @property
+    def platform(self) -> Caller:
+        return Caller({"Authorization": f"Bearer {self.token('platform')}"})
+
+    def account(self, kind: str = "corporate", *, enabled: bool = True, name: str = "Acme Ltd") -> str:
+        """Make an account; the Account ID."""
+        made = self.call("POST", "/v1/accounts", {"name": name, "type": kind}, caller=self.operator)
+        assert made.status == 201, made.text
+        account_id = str(made.json["accountId"])
+        if enabled:
+            self.set_access(account_id, True)
+        return account_id
+
+    def set_access(self, account_id: str, enabled: bool) -> Answer:
+        answer = self.call("PUT", f"/v1/accounts/{account_id}/api-access", {"enabled": enabled}, caller=self.operator)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def person(self, account_id: str, role: str, email: str | None = None) -> Caller:
+        """Invite someone, set their password, sign them in."""
+        email = email or f"{role}.{os.urandom(4).hex()}@example.com"
+        invited = self.call(
+            "POST",
+            f"/v1/accounts/{account_id}/users",
+            {"email": email, "name": role.title(), "role": role},
+            caller=self.operator,
+        )
+        assert invited.status == 201, invited.text
+        if invited.json["invitationUrl"]:
+            token = invited.json["invitationUrl"].rpartition("/")[2]
+            accepted = self.call("POST", f"/v1/invitations/{token}", {"password": PASSWORD})
+            assert accepted.status == 204, accepted.text
+        caller = self.sign_in(email)
+        caller.user_id = invited.json["userId"]
+        return caller
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> Caller:
+        answer = self.call("POST", "/v1/session", {"email": email, "password": password})
+        assert answer.status == 204, answer.text
+        return Caller({"Cookie": answer.headers["set-cookie"].partition(";")[0]}, email=email)
+
+    def key(
+        self, account_id: str, *, caller: Caller | None = None, algorithm: str = "ed25519", **more: Any
+    ) -> keywright.Credential:
+        """Make an API key, as a platform's backend would."""
+        made = self.call(
+            "POST",
+            f"/v1/accounts/{account_id}/credentials",
+            {"email": "integration@example.com", "algorithm": algorithm, **more},
+            caller=caller or self.platform,
+        )
+        assert made.status == 201, made.text
+        return keywright.Credential(made.json["clientId"], made.json["clientSecret"], algorithm=algorithm)
+
+    def delete_key(self, account_id: str, client_id: str, *, caller: Caller | None = None) -> Answer:
+        return self.call("DELETE", f"/v1/accounts/{account_id}/credentials/{client_id}", caller=caller or self.platform)
+
+
+@dataclass
+class Caller:
+    """Someone who calls the control plane."""
+
+    headers: dict[str, str]
+    email: str = ""
+    user_id: str = ""
+
+
+def signed(
+    key: keywright.Credential,
+    *,
+    method: str = "POST",
+    url: str = API_URL,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    **options: Any,
+) -> dict[str, str]:
+    """All headers of a signed request."""
+    sent = headers or {}
+    return {**sent, **keywright.sign(key, method=method, url=url, headers=sent, body=body, **options)}
+
+
+@contextlib.contextmanager
+def running(data_dir: Path, *, workers: int = 1, **environment: str) -> Iterator[Server]:
+    """Run a server for a while."""
+    server = Server(data_dir, workers=workers, environment=environment).start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def wait_until(condition: Any, *, seconds: float = 15, what: str = "") -> None:
+    """Wait until something holds, for a bounded time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {seconds} s: {what}"
+        time.sleep(0.05)
