@@ -1,4 +1,9 @@
-"""Composition root: the only place where objects are wired."""
+"""Composition root: the only place where objects are wired.
+
+Each function imports what it wires: a process of the data plane never loads the control plane's framework, nor a
+worker the migrations.
+"""
+# ruff: noqa: PLC0415 - for the reason above
 
 from __future__ import annotations
 
@@ -6,22 +11,20 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from litestar import Litestar
-
-from keywright.api import Control, create_api
 from keywright.credentials.keyring import load_or_create_keyring
 from keywright.errors import Unavailable
-from keywright.gateway import Gateway
-from keywright.identity import Passwords
-from keywright.mail import Mailbox
 from keywright.revocation import revocation_number
 from keywright.settings import Settings
-from keywright.signatures import Profile
 from keywright.storage import Database
-from keywright.storage.change_signal import ChangeSignal
-from keywright.telemetry import Metrics
-from keywright.verification import EmbeddedNonceStore, LastUsed, VerificationKeys, VerificationService
+from keywright.verification.replay import EmbeddedNonceStore
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from keywright.gateway import Gateway
+    from keywright.verification import LastUsed, VerificationKeys, VerificationService
 
 clock = time.time
 random_bytes = os.urandom
@@ -37,7 +40,7 @@ def prepare(settings: Settings) -> None:
         Unavailable: something cannot be read or written.
         Conflict: the database is of a newer version.
     """
-    from keywright.storage.migrate import migrate  # noqa: PLC0415 - workers do without Alembic
+    from keywright.storage.migrate import migrate
 
     _make_private(settings.data_dir)
     # First of all: a key that is created from now on was never used before this memory began.
@@ -71,6 +74,11 @@ def control_plane(settings: Settings) -> Litestar:
     Returns:
         The ASGI application.
     """
+    from keywright.api import Control, create_api
+    from keywright.identity import Passwords
+    from keywright.mail import Mailbox
+    from keywright.telemetry import Metrics
+
     database, passwords = open_database(settings), Passwords()
 
     async def stop() -> None:
@@ -104,6 +112,10 @@ def verification_service(
     Returns:
         The service, and the parts of it that want watching and closing.
     """
+    from keywright.signatures import Profile
+    from keywright.storage.change_signal import ChangeSignal
+    from keywright.verification import LastUsed, VerificationKeys, VerificationService
+
     keys = VerificationKeys(
         database,
         ChangeSignal(settings.database_file),
@@ -124,6 +136,9 @@ def data_plane(settings: Settings) -> Gateway:
     Returns:
         The RSGI application.
     """
+    from keywright.gateway import Gateway
+    from keywright.telemetry import Metrics
+
     database, metrics = open_database(settings), Metrics()
     service, keys, nonces, last_used = verification_service(settings, database)
     metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))

@@ -26,7 +26,9 @@ ENVIRONMENT_PREFIX = "KEYWRIGHT_"
 CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
 DATABASE_FILE = "keywright.db"
 # Environment variables with our prefix that are not settings of the server: they belong to those who sign.
-_CLIENT_VARIABLES = frozenset({"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", CONFIG_VARIABLE})
+_CLIENT_VARIABLES = frozenset(
+    {"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_ALGORITHM", CONFIG_VARIABLE}
+)
 
 
 def _default_data_dir() -> Path:

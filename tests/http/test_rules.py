@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from support.server import Server, run_cli, signed, wait_until
 
 ALGORITHMS = ["ed25519", "hmac-sha256"]

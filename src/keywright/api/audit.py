@@ -19,7 +19,7 @@ async def get_audit_events(
     principal: Principal,
     account_id: str,
     limit: Annotated[int, Parameter(ge=1, le=200, description="Most events to return.")] = 50,
-    cursor: Annotated[int | None, Parameter(ge=1, description="nextCursor of the page before.")] = None,
+    cursor: Annotated[int | None, Parameter(ge=1, le=2**53, description="nextCursor of the page before.")] = None,
 ) -> AuditEventsOutput:
     """Show who did what in an account, newest first. Key managers and operators."""
     async with control.database.read() as session:

@@ -30,6 +30,11 @@ _STATUS = {
     "unavailable": 503,
     "internal_error": 500,
 }
+# What to do about a query parameter; Litestar speaks of Python types.
+_ADVICE = {
+    "limit": "must be a whole number from 1 to 200",
+    "cursor": "is not one that we gave; leave it out to start at the beginning",
+}
 _log = structlog.get_logger("keywright.api")
 
 
@@ -81,9 +86,10 @@ def _answer_http_error(error: HTTPException) -> Response[dict[str, Any]]:
 def _faults(error: HTTPException) -> list[Fault]:
     extra = error.extra if isinstance(error, ValidationException) and isinstance(error.extra, list) else []
     faults = [
-        Fault(str(each.get("key", "")), str(each.get("message", "is not valid")))
+        Fault(name, _ADVICE.get(name) or str(each.get("message", "is not valid")))
         for each in extra
         if isinstance(each, dict)
+        for name in [str(each.get("key", ""))]
     ]
     if any(fault.field == "data" for fault in faults) or "'data'" in error.detail:
         return [Fault("", "the body is empty; this call takes a JSON object")]

@@ -16,6 +16,7 @@ from keywright.accounts import (
     list_accounts,
     set_api_access,
 )
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -25,7 +26,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.errors import InvalidRequest
 from keywright.revocation import receipt_of_shared_database
@@ -48,7 +48,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create an account, without users and with API access off."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         if fault := fault_in("NAME", name, Name):
             raise InvalidRequest([fault])
         settings = existing_settings(data_dir, database_url)
@@ -72,7 +72,7 @@ def create(
 @group.command("list")
 def list_(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List all accounts, oldest first."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def show_account(
     account_id: AccountId, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Show one account."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> dict[str, Any]:
@@ -145,7 +145,7 @@ def disable(
 @access_group.command("requests")
 def requests(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the accounts that wait for a decision, the longest waiting first."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
@@ -187,7 +187,7 @@ def _decide(
     database_url: DatabaseUrl,
     as_json: bool,
 ) -> None:
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         if reason is not None and (fault := fault_in("--reason", reason, Remark)):
             raise InvalidRequest([fault])
         settings = existing_settings(data_dir, database_url)

@@ -21,6 +21,7 @@ from keywright.audit import (
 )
 from keywright.audit.event import FORMAT, genesis_hash
 from keywright.audit.store import events_oldest_first, head_of
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -30,7 +31,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.errors import Fault, InvalidRequest
 from keywright.storage import ReadSession
@@ -52,7 +52,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest events of an account."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[AuditEvent]:
@@ -80,7 +80,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Print a chain as JSON lines, oldest first, for `keywright audit verify FILE` on any machine."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> None:
@@ -109,7 +109,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that no event was changed, removed or put in between. Status 1 and the first broken event if one was."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         if file is not None:
             chains, events, broken = _verify_export(file)
         else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -16,7 +17,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.credentials import delete_credential, list_credentials
 from keywright.revocation import receipt_of_shared_database
@@ -31,7 +31,7 @@ def list_(
     account_id: AccountId, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List an account's active keys, without secrets."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def delete(
         typer.confirm(
             f"Delete {client_id} for good? Whatever signs with it stops working at once", abort=True, err=True
         )
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> dict[str, Any]:

@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 import keywright
-from keywright.cli.local import told_errors
+from keywright.cli.console import reported
 from keywright.errors import Unavailable
 
 _URL = "https://api.example.com/v1/payments?currency=EUR"
@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Create a key, sign, verify, replay, tamper, delete, and be refused: on a throw-away server of its own."""
     folder = Path(tempfile.mkdtemp(prefix="keywright-demo-"))
-    with told_errors():
+    with reported():
         try:
             status = _Demo(folder, Console(highlight=False)).run(end=end, port=port, gateway_port=gateway_port)
         finally:

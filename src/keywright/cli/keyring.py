@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -12,7 +13,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.credentials import reseal_credentials
 from keywright.credentials.keyring import add_sealing_key, load_or_create_keyring
@@ -23,7 +23,7 @@ group = typer.Typer(no_args_is_help=True)
 @group.command("add-key")
 def add_key(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Add a sealing key that seals from now on. Then restart the server, and run `keywright keyring reseal`."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
         from keywright.app import random_bytes
 
@@ -41,7 +41,7 @@ def add_key(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json:
 @group.command("reseal")
 def reseal(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Seal every HMAC secret anew under the current key, so that older sealing keys can be taken out of the file."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
         from keywright.app import random_bytes
 

@@ -7,7 +7,7 @@ import contextlib
 import getpass
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keywright.accounts import Principal, PrincipalKind
-from keywright.errors import InvalidRequest, KeywrightError, Unavailable
+from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
@@ -74,28 +74,6 @@ async def open_local(settings: Settings) -> AsyncIterator[Database]:
 def run_async(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run a command's work to its end."""
     return asyncio.run(work)
-
-
-@contextlib.contextmanager
-def told_errors(*, as_json: bool = False) -> Iterator[None]:
-    """Tell of an error in words, or as JSON, and end with status 1; usage errors are Typer's own."""
-    try:
-        yield
-    except KeywrightError as error:
-        faults = error.faults if isinstance(error, InvalidRequest) else []
-        if as_json:
-            document: dict[str, Any] = {"code": error.code, "detail": error.message}
-            if faults:
-                document["errors"] = [{"field": fault.field, "message": fault.message} for fault in faults]
-            print(json.dumps(document), file=sys.stderr)
-        elif faults:
-            for fault in faults:
-                print(f"keywright: {fault.field + ' ' if fault.field else ''}{fault.message}", file=sys.stderr)
-        else:
-            print(f"keywright: {error.message}", file=sys.stderr)
-        if error.private:
-            print(f"keywright: {error.private}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 def show(

@@ -1,4 +1,4 @@
-"""Every command, put together."""
+"""Every command, put together. Those that sign need no server parts, and do not load them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from typing import Annotated
 import typer
 
 from keywright import __version__
-from keywright.cli import (
-    accounts,
-    audit,
-    credentials,
-    demo,
-    keyring,
-    operator_tokens,
-    serve,
-    settings,
-    users,
-)
+from keywright.cli import curl, explain, sign
+
+# What developers of a platform's customers use; the base install with the extra `cli` is enough for these.
+SIGNING_COMMANDS = frozenset({"sign", "curl", "explain"})
 
 application = typer.Typer(
     name="keywright",
@@ -45,23 +38,9 @@ def _top(
     """Self-service API credentials: keys, signed requests, and their verification."""
 
 
-application.command("serve")(serve.serve)
-application.command("demo")(demo.demo)
-application.command("migrate")(serve.migrate)
-application.command("settings")(settings.settings)
-application.add_typer(
-    operator_tokens.group, name="operator-token", help="Tokens of the platform's own people and programs."
-)
-application.add_typer(accounts.group, name="account", help="Customers of the platform.")
-application.add_typer(
-    accounts.access_group, name="access", help="API access: enable, decline, disable, pending requests."
-)
-application.add_typer(users.group, name="user", help="The people of an account.")
-application.add_typer(
-    credentials.group, name="credential", help="API keys: list and delete. They are created by their owners."
-)
-application.add_typer(keyring.group, name="keyring", help="The keys that seal HMAC secrets.")
-application.add_typer(audit.group, name="audit", help="The audit trail: show, export, verify.")
+application.command("sign")(sign.sign)
+application.command("curl", context_settings=curl.CURL_CONTEXT)(curl.curl)
+application.command("explain")(explain.explain)
 
 
 def run() -> None:
@@ -71,4 +50,18 @@ def run() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    if not SIGNING_COMMANDS.intersection(sys.argv[1:2]):
+        _add_server_commands()
     application()
+
+
+def _add_server_commands() -> None:
+    try:
+        from keywright.cli.administer import add_server_commands
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "keywright":
+            raise
+        # Without the server's parts, --help still shows what there is.
+        print("keywright: to serve and administer, pip install 'keywright[server]'", file=sys.stderr)
+    else:
+        add_server_commands(application)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keywright.accounts.principal import TokenScope
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -16,7 +17,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.errors import InvalidRequest
 from keywright.identity import create_operator_token, delete_operator_token, list_operator_tokens
@@ -39,7 +39,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make an operator token and print it. It is shown this once; only its hash is kept."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         if fault := fault_in("NAME", name, Label):
             raise InvalidRequest([fault])
         settings = load_settings(data_dir=data_dir, database_url=database_url)
@@ -65,7 +65,7 @@ def create(
 @group.command("list")
 def list_(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the operator tokens that work."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, str]]:
@@ -83,7 +83,7 @@ def list_(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: A
 @group.command("delete")
 def delete(name: Name, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """End an operator token at once."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> None:

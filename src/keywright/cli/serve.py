@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show, told_errors
+from keywright.cli.console import reported
+from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
 from keywright.settings import load_settings
 from keywright.storage.migrate import migrate as migrate_database
 
@@ -25,7 +26,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
 ) -> None:
     """Run both listeners until SIGTERM or Ctrl-C. An embedded database is made or migrated first."""
-    with told_errors():
+    with reported():
         settings = load_settings(
             config,
             data_dir=data_dir,
@@ -48,7 +49,7 @@ def serve(
 
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Bring the database to this version's schema, making it if need be."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = load_settings(data_dir=data_dir, database_url=database_url)
         before, after = migrate_database(settings.database_file)
         show({"database": str(settings.database_file), "before": before, "after": after}, as_json=as_json)

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show, told_errors
+from keywright.cli.console import reported
+from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
 from keywright.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 
 
@@ -19,7 +20,7 @@ def settings(
     as_json: AsJson = False,
 ) -> None:
     """Show the effective settings, secrets masked, or every fault in them."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         found = load_settings(config, data_dir=data_dir, database_url=database_url)
         rows = [
             {

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from keywright.accounts import Member, Role, change_role, list_members, remove_member
+from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
     DatabaseUrl,
@@ -16,7 +17,6 @@ from keywright.cli.local import (
     open_local,
     run_async,
     show,
-    told_errors,
 )
 from keywright.errors import InvalidRequest
 from keywright.identity import invite
@@ -40,7 +40,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add someone to an account and print their invitation's address."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         faults = [fault for fault in (fault_in("EMAIL", email, Email), fault_in("NAME", name, Name)) if fault]
         if faults:
             raise InvalidRequest(faults)
@@ -71,7 +71,7 @@ def list_(
     account_id: AccountId, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """List the people of an account."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def set_role(
     as_json: AsJson = False,
 ) -> None:
     """Give someone another role; the last Owner or Partner Admin keeps theirs."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> dict[str, Any]:
@@ -119,7 +119,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take someone out of an account; the last Owner or Partner Admin stays."""
-    with told_errors(as_json=as_json):
+    with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> None:

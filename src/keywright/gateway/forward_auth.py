@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from keywright.errors import Fault, InvalidRequest
-from keywright.gateway.origin import with_origin
+from keywright.gateway.origin import is_absolute, with_origin
 from keywright.signatures import SignedRequest
 
 _ORIGINAL = ("x-original-method", "x-original-url")
 _FORWARDED = ("x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri")
 _USED = frozenset(_ORIGINAL + _FORWARDED)
+# -Proto and -Host are set by any proxy on the way; these two only by one that asks us in this way.
+_ONLY_FORWARDED = ("x-forwarded-method", "x-forwarded-uri")
+_HOST = re.compile(r"[^\s,/?#@\\]+")
 
 
 def read_original_request(headers: list[tuple[str, str]], body: bytes | None, api_origin: str | None) -> SignedRequest:
@@ -34,7 +39,7 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
                 raise InvalidRequest([Fault(name, "is there twice; the gateway must set it, not add to it")])
             said[lower] = value
     method, url = _target(said)
-    if not url.startswith(("http://", "https://")):
+    if not is_absolute(url):
         raise InvalidRequest([Fault("X-Original-URL", "must be absolute, beginning with https:// or http://")])
     if api_origin is not None:
         url = with_origin(url, api_origin)
@@ -44,12 +49,18 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
 def _target(said: dict[str, str]) -> tuple[str, str]:
     if any(name in said for name in _ORIGINAL):
         _require(said, _ORIGINAL)
+        if any(name in said for name in _ONLY_FORWARDED):
+            # One family would be the gateway's, the other the client's, who must not choose which request is judged.
+            message = (
+                "and X-Forwarded-Method, X-Forwarded-Uri are both there; the gateway must remove those not its own"
+            )
+            raise InvalidRequest([Fault("X-Original-URL", message)])
         return said["x-original-method"], said["x-original-url"]
     _require(said, _FORWARDED)
     uri = said["x-forwarded-uri"]
     if not uri.startswith("/"):
         raise InvalidRequest([Fault("X-Forwarded-Uri", "must be the path and query, beginning with /")])
-    if said["x-forwarded-proto"] not in {"http", "https"} or "," in said["x-forwarded-host"]:
+    if said["x-forwarded-proto"] not in {"http", "https"} or not _HOST.fullmatch(said["x-forwarded-host"]):
         message = "X-Forwarded-Proto must be http or https, and X-Forwarded-Host one host: set them, do not add to them"
         raise InvalidRequest([Fault("X-Forwarded-Host", message)])
     return said["x-forwarded-method"], f"{said['x-forwarded-proto']}://{said['x-forwarded-host']}{uri}"

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from keywright.errors import Fault, InvalidRequest
+from keywright.gateway.origin import is_absolute
 from keywright.wire import read_input
 
 
@@ -40,6 +41,6 @@ def read_verify_call(raw: bytes) -> VerifyCall:
         call = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return read_input(raw, VerifyCall)
-    if not call.url.startswith(("http://", "https://")):
+    if not is_absolute(call.url):
         raise InvalidRequest([Fault("url", "must be absolute, beginning with https:// or http://")])
     return call

@@ -97,6 +97,7 @@ class RequestsAuth:
                 _strip(request, self._label)
             elif (
                 response.status_code == 401
+                and hasattr(response, "connection")  # not with every adapter that is no HTTPAdapter
                 and (was_used or self._clock() - signed_at > _FRESH_SECONDS)
                 and same_site(first_url, request.url or "")
             ):

@@ -5,7 +5,7 @@ hold up yields a `Refused`; an exception means that the caller made a mistake.
 """
 
 from keywright.signatures.accept import accept_signature
-from keywright.signatures.algorithms import ALGORITHMS, ED25519, HMAC_SHA256, public_key_of
+from keywright.signatures.algorithms import ALGORITHMS, ED25519, HMAC_SHA256, public_key_of, verify_bytes
 from keywright.signatures.digest import check_content_digest, content_digest
 from keywright.signatures.explain import signature_base
 from keywright.signatures.find import find_signature
@@ -30,5 +30,6 @@ __all__ = [
     "public_key_of",
     "sign_request",
     "signature_base",
+    "verify_bytes",
     "verify_signature",
 ]

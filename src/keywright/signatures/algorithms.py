@@ -31,17 +31,25 @@ def public_key_of(seed: bytes) -> bytes:
 
     Source: RFC 8032 section 5.1.5.
     """
-    return _key_pair(seed)[0]
+    # Not by way of the cache below: a server that makes a key must not keep the seed.
+    return _derive(seed)[0]
 
 
-# Deriving the pair costs more than half of a signature, and a signer uses one seed over and over. The seed is
-# in the signer's memory anyway; few are kept, so that a process that handles many does not collect them.
-@lru_cache(maxsize=16)
-def _key_pair(seed: bytes) -> tuple[bytes, bytes]:
+def _derive(seed: bytes) -> tuple[bytes, bytes]:
     if len(seed) != _KEY_BYTES:
         raise ValueError("an Ed25519 seed has 32 bytes")
     public, private = bindings.crypto_sign_seed_keypair(seed)
     return public, private
+
+
+@lru_cache(maxsize=16)
+def _signing_key(seed: bytes) -> bytes:
+    """The private key of a seed that signs, kept.
+
+    Deriving it costs more than half of a signature, and a signer uses one seed over and over. The seed is in the
+    signer's memory anyway; few are kept, so that a process that handles many does not collect them.
+    """
+    return _derive(seed)[1]
 
 
 def sign_bytes(algorithm: str, key: bytes, message: bytes) -> bytes:
@@ -61,7 +69,7 @@ def sign_bytes(algorithm: str, key: bytes, message: bytes) -> bytes:
     Source: RFC 9421 sections 3.3.3 and 3.3.6.
     """
     if algorithm == ED25519:
-        signed: bytes = bindings.crypto_sign(message, _key_pair(key)[1])
+        signed: bytes = bindings.crypto_sign(message, _signing_key(key))
         return signed[:_SIGNATURE_BYTES]
     if algorithm == HMAC_SHA256:
         if len(key) < _KEY_BYTES:

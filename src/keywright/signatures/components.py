@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 
 from keywright.errors import RefusalCode, Refused
 from keywright.signatures.structured_fields import (
@@ -30,6 +29,7 @@ DERIVED = frozenset(
     }
 )
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_ORDINARY = frozenset({"@method", "@target-uri"})
 _FLAGS = frozenset({"sf", "bs"})
 
 
@@ -70,30 +70,26 @@ class Plan:
         text: the list in its strict form.
         components: in order.
         covered: their labels, in order.
-        field_names: the plain fields among them.
-        template: the signature base with a gap for each value and for the parameters; None unless all are
-            plain.
-        gather: takes the template's values from a mapping by name; `@signature-params` is the last.
+        lines: for each component the start of its line in the signature base, its name, and, where its value takes
+            more than looking a plain field up, `@method` or `@target-uri`, the component itself.
         covers_method: `@method`.
         covers_uri: `@target-uri`.
         covers_authority_and_path: both.
         covers_query: `@query`.
         covers_digest: the whole `content-digest` field.
-        needs_parts: a derived component other than `@method` and `@target-uri` is covered.
+        covers_all: `@method`, `@target-uri` and `content-digest`: enough for any request.
     """
 
     text: str
     components: tuple[Component, ...]
     covered: tuple[str, ...]
-    field_names: tuple[str, ...]
-    template: str | None
-    gather: Callable[[dict[str, str]], tuple[str, ...]]
+    lines: tuple[tuple[str, str, Component | None], ...]
     covers_method: bool
     covers_uri: bool
     covers_authority_and_path: bool
     covers_query: bool
     covers_digest: bool
-    needs_parts: bool
+    covers_all: bool
 
 
 def _malformed(detail: str) -> Refused:
@@ -150,26 +146,28 @@ def _component(item: Item) -> Component | Refused:
     return _field(item, name, identifier)
 
 
+def _lines(components: Sequence[Component]) -> tuple[tuple[str, str, Component | None], ...]:
+    lines: list[tuple[str, str, Component | None]] = []
+    for component in components:
+        start = f"\n{component.identifier}: " if lines else f"{component.identifier}: "
+        is_ordinary = component.is_plain and (component.name in _ORDINARY or not component.name.startswith("@"))
+        lines.append((start, component.name, None if is_ordinary else component))
+    return tuple(lines)
+
+
 def _plan(text: str, components: tuple[Component, ...]) -> Plan:
     plain = {component.name for component in components if component.is_plain}
-    names = tuple(component.name for component in components)
-    template: str | None = None
-    if components and all(component.is_plain for component in components):
-        lines = [component.identifier.replace("%", "%%") + ": %s\n" for component in components]
-        template = "".join(lines) + '"@signature-params": %s'
     return Plan(
         text=text,
         components=components,
         covered=tuple(component.label for component in components),
-        field_names=tuple(name for name in names if name in plain and not name.startswith("@")),
-        template=template,
-        gather=itemgetter(*names, "@signature-params"),
+        lines=_lines(components),
         covers_method="@method" in plain,
         covers_uri="@target-uri" in plain,
         covers_authority_and_path={"@authority", "@path"} <= plain,
         covers_query="@query" in plain,
         covers_digest="content-digest" in plain,
-        needs_parts=any(name.startswith("@") and name not in {"@method", "@target-uri"} for name in names),
+        covers_all={"@method", "@target-uri", "content-digest"} <= plain,
     )
 
 

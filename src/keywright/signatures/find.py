@@ -52,14 +52,17 @@ def find_signature(
     headers = request.headers
     if len(headers) > profile.max_header_count:
         return malformed(f"The request has more than {profile.max_header_count} header lines.")
-    fields = combine_fields(headers)
+    fields = {name.lower(): value for name, value in headers}
+    if len(fields) != len(headers):
+        fields = combine_fields(headers)
     sent_input = fields.get("signature-input")
     sent_signature = fields.get("signature")
     if sent_input is None or sent_signature is None:
         return _absent(sent_input, sent_signature)
-    if len(sent_input) > profile.max_header_bytes or len(sent_signature) > profile.max_header_bytes:
-        name = "Signature-Input" if len(sent_input) > profile.max_header_bytes else "Signature"
-        return malformed(f"{name} is longer than {profile.max_header_bytes} bytes.")
+    max_bytes = profile.max_header_bytes
+    if len(sent_input) > max_bytes or len(sent_signature) > max_bytes:
+        name = "Signature-Input" if len(sent_input) > max_bytes else "Signature"
+        return malformed(f"{name} is longer than {max_bytes} bytes.")
     found = read_ordinary(sent_input, sent_signature, fields, profile)
     if found is not None:
         return found

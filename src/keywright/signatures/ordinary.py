@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
+from functools import lru_cache
 
-from keywright.errors import Refused
-from keywright.signatures.components import plan_for
+from keywright.signatures.components import Plan, plan_for
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
 
@@ -24,6 +24,13 @@ _ORDINARY = re.compile(
     rf"(?:;(?:created=(?(3)(?!)){_NUMBER}|keyid=(?(4)(?!)){_TEXT}|nonce=(?(5)(?!)){_NONCE}"
     rf"|expires=(?(6)(?!)){_NUMBER}|alg=(?(7)(?!)){_TEXT}|tag=(?(8)(?!)){_TEXT}))++"
 )
+
+
+@lru_cache(maxsize=256)
+def _strict_plan_for(components: str) -> Plan | None:
+    """The plan of a list that can be read and stands in its strict form already."""
+    plan = plan_for(components)
+    return plan if isinstance(plan, Plan) and plan.text == components else None
 
 
 def read_ordinary(
@@ -60,8 +67,8 @@ def read_ordinary(
     size = len(signature)
     if not (size == 32 and text[42] in _LAST_OF_32) and not (size == 64 and text[85] in _LAST_OF_64):
         return None
-    plan = plan_for(components)
-    if isinstance(plan, Refused) or plan.text != components or len(plan.covered) > profile.max_components:
+    plan = _strict_plan_for(components)
+    if plan is None or len(plan.covered) > profile.max_components:
         return None
     return FoundSignature(
         label,

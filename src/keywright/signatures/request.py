@@ -55,8 +55,8 @@ class Target(NamedTuple):
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
 
-# Visible ASCII throughout: real clients send characters such as "|" bare, and what was signed is what was
-# sent. User information has no place in a request target, and a fragment never leaves the client.
+# Visible ASCII throughout: real clients send characters such as "|" bare, and what was signed is what was sent.
+# User information has no place in a request target, and a fragment never leaves the client.
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>[a-z0-9\-._~!$&'()*+,;=%]++|\[[0-9a-f:.]++\])(?::(?P<port>[0-9]{0,5}+))?"
@@ -65,7 +65,7 @@ _URL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
-# A URL that is its own normal form: nothing to take apart. Ports 80, 443 and those of five digits are left to the long way.
+# A URL that is its own normal form: nothing to take apart. Ports 80, 443 and those of five digits go the long way.
 _NORMAL_URL = re.compile(r"https?+://[a-z0-9.-]++(?::(?!(?:80|443)/)[1-9][0-9]{0,3}+)?/[!-\"$-~]*+")
 
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
@@ -144,9 +144,6 @@ def combine_fields(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
     Source: RFC 9421 section 2.1.
     """
-    fields = {name.lower(): value for name, value in headers}
-    if len(fields) == len(headers):
-        return fields
     lines: dict[str, list[str]] = {}
     for name, value in headers:
         lines.setdefault(name.lower(), []).append(value.strip(" \t"))

@@ -121,8 +121,6 @@ def derived_value(component: Component, request: SignedRequest) -> str | Refused
 
 def _wrapped_value(name: str, request: SignedRequest) -> str | Refused:
     lines = [value.strip(" \t") for sent, value in request.headers if sent.lower() == name]
-    if not lines:
-        return missing_field(name)
     try:
         values = [line.encode("latin-1") for line in lines]
     except UnicodeEncodeError:
@@ -173,3 +171,24 @@ def field_value(component: Component, request: SignedRequest, fields: dict[str, 
             f"The signature covers {component.identifier[:128]}, a member that the field does not have.",
         )
     return member
+
+
+def component_value(
+    component: Component, request: SignedRequest, fields: dict[str, str], max_bytes: int
+) -> str | Refused:
+    """Take a component's value, whatever its kind.
+
+    Args:
+        component: derived or a field.
+        request: where from.
+        fields: its header fields, combined, by lower-case name.
+        max_bytes: a longer field is not read.
+
+    Returns:
+        The value, or a refusal.
+
+    Source: RFC 9421 section 2.
+    """
+    if component.name.startswith("@"):
+        return derived_value(component, request)
+    return field_value(component, request, fields, max_bytes)

@@ -66,7 +66,7 @@ def verify_signature(  # noqa: PLR0917 - called once per request, where keywords
             f"to {profile.nonce_max_characters}."
         )
     plan, fields, body = found.plan, found.fields, request.body
-    if not (plan.covers_method and plan.covers_uri and plan.covers_digest):
+    if not plan.covers_all:
         refused = _lacking(request, found)
         if refused is not None:
             return refused

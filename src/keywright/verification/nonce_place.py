@@ -152,9 +152,9 @@ class NoncePlace:
 
     def sweep(self, wanted: set[Path]) -> None:
         """Deletes every table but the wanted ones: those dropped, and those that killed processes left."""
-        with suppress(OSError):
-            for path in self._tables.iterdir():
-                if path not in wanted:
+        for path in self._tables.iterdir():
+            if path not in wanted:
+                with suppress(OSError):
                     path.unlink(missing_ok=True)
 
     def enter(self) -> tuple[int, bool]:

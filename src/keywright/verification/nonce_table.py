@@ -7,6 +7,7 @@ and the epoch is one aligned eight-byte store.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -206,8 +207,10 @@ class NonceTable:
         size = _file_bytes(listed.slots)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError as fault:
-            raise Damaged(f"table {listed.number} is missing") from fault
+        except OSError as fault:
+            if fault.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}:
+                raise Damaged(f"table {listed.number} is missing") from fault
+            raise
         try:
             if os.fstat(descriptor).st_size != size:
                 raise Damaged(f"table {listed.number} has another size")

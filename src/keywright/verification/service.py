@@ -32,6 +32,18 @@ class Accepted:
     body_verified: bool
 
 
+_UNSIGNED = Refused(
+    RefusalCode.SIGNATURE_MISSING,
+    "the request has no Signature-Input and Signature headers; sign it with an API key (RFC 9421)",
+)
+_NO_TOKENS = Refused(
+    RefusalCode.TOKEN_INVALID,
+    "this bearer token was not issued by Keywright or is damaged; sign the request with an API key instead",
+)
+_OTHER_SCHEME = Refused(
+    RefusalCode.AUTHORIZATION_MISSING,
+    "the Authorization header is of a scheme that is not taken here; sign the request with an API key instead",
+)
 _UNKNOWN = Refused(
     RefusalCode.CREDENTIAL_UNKNOWN,
     "no active API key has this Client ID: it was deleted, or mistyped; check keyid, or create a new key",
@@ -89,7 +101,7 @@ class VerificationService:
         """
         found = find_signature(request, self.profile, is_client_id)
         if isinstance(found, Refused):
-            return found
+            return _without_signature(request) if found.code is RefusalCode.SIGNATURE_MISSING else found
         client_id = found.key_id
         key = self._keys.cached(client_id)
         if key is None:
@@ -110,3 +122,11 @@ class VerificationService:
         return Accepted(
             client_id, key.account_id, key.account_type, "signature", verified.covered, verified.body_verified
         )
+
+
+def _without_signature(request: SignedRequest) -> Refused:
+    """Say what a request lacks that is not signed."""
+    for name, value in request.headers:
+        if name.lower() == "authorization":
+            return _NO_TOKENS if value.strip().lower().startswith("bearer ") else _OTHER_SCHEME
+    return _UNSIGNED

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,6 +12,11 @@ from keywright.errors import Fault, InvalidRequest
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
+# What a body can hold instead of JSON: nesting or numbers that the decoder gives up on, besides plain nonsense.
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+# Faults are named all at once, but a body of nothing but faults must not be answered by a longer one.
+_MOST_FAULTS = 50
+_LONGEST_NAME = 100
 _AT_PATH = re.compile(r" - at `\$([^`]*)`\Z")
 
 
@@ -25,23 +31,34 @@ def read_input(raw: bytes, kind: type[StructT]) -> StructT:
         The value.
 
     Raises:
-        InvalidRequest: with every fault: what is unreadable, missing, unknown, or of a wrong kind.
+        InvalidRequest: with every fault: what is unreadable, missing, unknown, given twice, or of a wrong kind.
     """
     try:
-        return msgspec.json.decode(raw, type=kind)
+        value = msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError:
         raise InvalidRequest(_faults(raw, kind)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest([Fault("", _unreadable(raw, error))]) from None
+    if repeated := _repeated(raw):
+        raise InvalidRequest(repeated)
+    return value
 
 
 def _faults(raw: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
-    value = msgspec.json.decode(raw)
+    try:
+        # Not before now is the whole of the body read: the typed decoder stops at the first thing it does not like.
+        value = msgspec.json.decode(raw)
+        repeated = _repeated(raw)
+    except _UNREADABLE as error:
+        return [Fault("", _unreadable(raw, error))]
     if not isinstance(value, dict):
         return [Fault("", "the body must be a JSON object, in braces")]
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    faults = [
-        Fault(name, "is not a field of this call; it takes " + ", ".join(known)) for name in value if name not in known
+    unknown = [name for name in value if name not in known]
+    if len(unknown) > _MOST_FAULTS:
+        return [Fault("", f"{len(unknown)} fields are not of this call; it takes " + ", ".join(known))]
+    faults = repeated + [
+        Fault(name[:_LONGEST_NAME], "is not a field of this call; it takes " + ", ".join(known)) for name in unknown
     ]
     for name, field in known.items():
         if name not in value:
@@ -53,6 +70,22 @@ def _faults(raw: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
         except msgspec.ValidationError as error:
             faults.append(_fault(name, error, field.type))
     return faults or [Fault("", "the body does not have the form of this call")]
+
+
+def _repeated(raw: bytes) -> list[Fault]:
+    """Names that an object gives twice (RFC 8259 section 4): which of the two counts would be anyone's guess."""
+    twice: dict[str, None] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for name, inner in pairs:
+            if name in value:
+                twice[name] = None
+            value[name] = inner
+        return value
+
+    json.loads(raw, object_pairs_hook=note)
+    return [Fault(name[:_LONGEST_NAME], "is there twice") for name in list(twice)[:_MOST_FAULTS]]
 
 
 def _fault(name: str, error: msgspec.ValidationError, kind: object) -> Fault:
@@ -80,4 +113,6 @@ def _unreadable(raw: bytes, error: Exception) -> str:
         return "the body is not valid UTF-8"
     if isinstance(error, RecursionError):
         return "the body is nested too deeply"
+    if not isinstance(error, msgspec.DecodeError):
+        return "the body holds a number that is too long"
     return f"the body is not valid JSON: {error}"
