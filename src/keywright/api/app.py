@@ -6,20 +6,22 @@ import time
 from typing import Any
 
 import structlog
-from litestar import Litestar, Router
+from litestar import Litestar, Response, Router
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.status_codes import HTTP_404_NOT_FOUND
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from keywright import __version__
 from keywright.api import accounts, audit, credentials, health, session, users
 from keywright.api.caller import find_principal, require_caller
 from keywright.api.control import Control
-from keywright.api.errors import answer_error
+from keywright.api.description import SECURITY, describe_problems, security_schemes
+from keywright.api.errors import answer_error, nothing_here
 from keywright.api.request import JsonRequest
 
 # The largest call is a thousand characters of text.
@@ -47,10 +49,13 @@ def create_api(control: Control) -> Litestar:
         "/v1",
         route_handlers=[accounts.router, users.router, credentials.router, audit.router],
         guards=[require_caller],
+        security=SECURITY,
         dependencies={"principal": Provide(find_principal)},
     )
     open_to_all = Router("/v1", route_handlers=[session.router])
-    return Litestar(
+    # Litestar answers what is not there beside the schema with a page; ours are problem documents everywhere.
+    schema = Router("/v1", route_handlers=[], include_in_schema=False, after_request=_problem_for_page)
+    app = Litestar(
         route_handlers=[needs_caller, open_to_all, health.router],
         dependencies={"control": Provide(find_control)},
         exception_handlers={Exception: answer_error},
@@ -64,13 +69,20 @@ def create_api(control: Control) -> Litestar:
             title="Keywright",
             version=__version__,
             summary="Self-service API credentials: the control plane.",
-            path="/v1",
+            components=security_schemes(),
+            openapi_router=schema,
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         response_cache_config=ResponseCacheConfig(default_expiration=None),
         logging_config=None,
         debug=False,
     )
+    describe_problems(app.openapi_schema)
+    return app
+
+
+def _problem_for_page(response: Response[Any]) -> Response[Any]:
+    return nothing_here() if response.status_code == HTTP_404_NOT_FOUND else response
 
 
 def _observe(app: ASGIApp) -> ASGIApp:

@@ -67,9 +67,17 @@ def refuse_foreign_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> Non
     if origin is None or connection.scope.get("method") in _SAFE_METHODS:
         return
     control: Control = connection.app.state.control
-    allowed = {connection.headers.get("host", ""), urlsplit(control.settings.base_url).netloc}
-    if urlsplit(origin).netloc not in allowed:
+    allowed = {connection.headers.get("host"), urlsplit(control.settings.base_url).netloc}
+    if _authority(origin) not in allowed:
         raise Forbidden(f"this call came from a page of {origin[:100]}, which may not act for you here")
+
+
+def _authority(origin: str) -> str:
+    """The authority that an Origin header names; empty, which nothing is, for `null` and nonsense."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _on_behalf_of(email: str | None) -> str | None:

@@ -63,14 +63,20 @@ def answer_error(_request: Request[Any, Any, Any], error: Exception) -> Response
     return _problem(problem_document(error, status), status, headers)
 
 
+def nothing_here() -> Response[dict[str, Any]]:
+    """Answer at an address that does not exist."""
+    fault = NotFound("nothing answers at this address; /v1/openapi.json lists those that do")
+    return _problem(problem_document(fault, 404), 404, {})
+
+
 def _answer_http_error(error: HTTPException) -> Response[dict[str, Any]]:
     """Litestar's own complaints, in our words."""
     headers = {key: value for key, value in (error.headers or {}).items() if key.lower() == "allow"}
     if isinstance(error, NotFoundException):
-        fault: KeywrightError = NotFound("nothing answers at this address; /v1/openapi.json lists those that do")
-        return _problem(problem_document(fault, 404), 404, headers)
+        return nothing_here()
     if isinstance(error, MethodNotAllowedException):
-        fault = InvalidRequest([Fault("method", "this address does not do that; /v1/openapi.json says what it does")])
+        advice = Fault("method", "this address does not do that; /v1/openapi.json says what it does")
+        fault: KeywrightError = InvalidRequest([advice])
         return _problem(problem_document(fault, 405, code="method_not_allowed"), 405, headers)
     if error.status_code == 413:
         fault = PayloadTooLarge("the request is larger than this listener reads")

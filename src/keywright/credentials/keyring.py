@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,10 +156,12 @@ def _write(file: Path, keyring: Keyring, *, replace: bool) -> None:
         "keys": {name: base64.b64encode(key).decode() for name, key in keyring.keys.items()},
     }
     # Written beside and then moved or linked into place: a crash leaves the old file or the new one, never half.
-    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
+    beside: Path | None = None
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")  # for the owner only
+        beside = Path(name)
+        with os.fdopen(descriptor, "w") as stream:
             json.dump(document, stream, indent=1)
             stream.flush()
             os.fsync(stream.fileno())
@@ -166,6 +169,7 @@ def _write(file: Path, keyring: Keyring, *, replace: bool) -> None:
             beside.replace(file)
         else:
             os.link(beside, file)
+        _sync_folder(file.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -173,4 +177,14 @@ def _write(file: Path, keyring: Keyring, *, replace: bool) -> None:
             f"the keyring {file} cannot be written ({error.strerror}); mend the folder's rights"
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name last as well: a secret sealed under a key that a power cut takes away is lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

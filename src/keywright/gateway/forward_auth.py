@@ -51,9 +51,7 @@ def _target(said: dict[str, str]) -> tuple[str, str]:
         _require(said, _ORIGINAL)
         if any(name in said for name in _ONLY_FORWARDED):
             # One family would be the gateway's, the other the client's, who must not choose which request is judged.
-            message = (
-                "and X-Forwarded-Method, X-Forwarded-Uri are both there; the gateway must remove those not its own"
-            )
+            message = "is there beside X-Forwarded-Method or -Uri; the gateway must remove what it does not set itself"
             raise InvalidRequest([Fault("X-Original-URL", message)])
         return said["x-original-method"], said["x-original-url"]
     _require(said, _FORWARDED)

@@ -1,0 +1,103 @@
+"""The migrations make just what tables.py describes, and can be run at any time."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from keywright.errors import Conflict, Unavailable
+from keywright.storage.migrate import migrate
+from keywright.storage.tables import metadata
+
+
+def schema_of(connection: sqlite3.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
+    # Alembic adds constraints in another order than CREATE TABLE of the metadata does; as sets they are equal.
+    return {name: "\n".join(sorted(line.strip(" ,\n") for line in sql.splitlines())) for name, sql in rows}
+
+
+def test_the_migrations_make_what_the_tables_say(tmp_path: Path):
+    migrate(tmp_path / "migrated.db")
+    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    created = create_engine(f"sqlite:///{tmp_path / 'created.db'}")
+    metadata.create_all(created)
+    created.dispose()
+    schemas = []
+    for name in ("migrated.db", "created.db"):
+        connection = sqlite3.connect(tmp_path / name)
+        schemas.append(schema_of(connection))
+        connection.close()
+    assert schemas[0] == schemas[1]
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path):
+    assert migrate(tmp_path / "a.db")[0] is None
+    before, after = migrate(tmp_path / "a.db")
+    assert before == after
+
+
+def test_processes_that_migrate_together_make_one_schema(tmp_path: Path):
+    with ThreadPoolExecutor(6) as threads:
+        results = list(threads.map(lambda _: migrate(tmp_path / "a.db"), range(6)))
+    assert [before for before, _ in results].count(None) == 1
+
+
+def test_the_database_is_for_its_owner_only(tmp_path: Path):
+    migrate(tmp_path / "new" / "a.db")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    for file in (tmp_path / "new").iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path):
+    migrate(tmp_path / "a.db")
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(Conflict, match="newer"):
+        migrate(tmp_path / "a.db")
+
+
+def test_what_is_no_database_is_told(tmp_path: Path):
+    (tmp_path / "a.db").write_text("something else entirely, and long enough to be read as a header" * 20)
+    with pytest.raises(Unavailable, match="cannot be used"):
+        migrate(tmp_path / "a.db")
+
+
+def test_the_database_itself_refuses_an_eleventh_active_key(tmp_path: Path):
+    migrate(tmp_path / "a.db")
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute(
+        "INSERT INTO accounts (id, name, type, api_access, active_credentials, created_at)"
+        " VALUES ('acc_1', 'A', 'corporate', 'enabled', 10, 0)"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="active_credentials"):
+        connection.execute("UPDATE accounts SET active_credentials = active_credentials + 1")
+    connection.close()
+
+
+def test_the_database_itself_refuses_a_deleted_key_with_a_secret(tmp_path: Path):
+    migrate(tmp_path / "a.db")
+    connection = sqlite3.connect(tmp_path / "a.db")
+    row = "INSERT INTO credentials (client_id, account_id, email, algorithm, public_key, sealed_secret, created_at,"
+    row += " created_by, deleted_at) VALUES ('ck_1', 'acc_1', 'a@b.c', ?, ?, ?, 0, 'x', ?)"
+    for algorithm, public_key, sealed, deleted_at in (
+        ("hmac-sha256", None, b"sealed", 5),
+        ("hmac-sha256", None, None, None),
+        ("hmac-sha256", b"p", b"sealed", None),
+        ("ed25519", b"p", b"sealed", None),
+        ("ed25519", None, None, None),
+        ("rsa", b"p", None, None),
+    ):
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(row, (algorithm, public_key, sealed, deleted_at))
+    connection.close()
