@@ -29,6 +29,10 @@ class Receipt:
     expired: int
     took_ms: float
 
+    def public(self) -> dict[str, int | float]:
+        """The receipt as it is shown."""
+        return {"confirmed": self.confirmed, "expired": self.expired, "tookMs": self.took_ms}
+
 
 async def note_revocation(session: WriteSession) -> None:
     """Count a revocation.

@@ -18,9 +18,11 @@ from keywright.accounts import (
 )
 from keywright.cli.console import reported
 from keywright.cli.local import (
+    PAGE,
     AsJson,
     DatabaseUrl,
     DataDir,
+    every_item,
     existing_settings,
     local_principal,
     open_local,
@@ -36,7 +38,6 @@ group = typer.Typer(no_args_is_help=True)
 access_group = typer.Typer(no_args_is_help=True)
 AccountId = Annotated[str, typer.Argument(help="The account, acc_...", show_default=False)]
 Reason = Annotated[str | None, typer.Option(help="Told to the account.", show_default=False)]
-_PAGE = 200
 
 
 @group.command("create")
@@ -76,15 +77,11 @@ def list_(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: A
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = []
-            cursor: str | None = None
             async with open_local(settings) as database, database.read() as session:
-                while True:
-                    page = await list_accounts(session, local_principal(), limit=_PAGE, cursor=cursor)
-                    found += [_document(account) for account in page.items]
-                    cursor = page.next_cursor
-                    if cursor is None:
-                        return found
+                accounts = await every_item(
+                    lambda cursor: list_accounts(session, local_principal(), limit=PAGE, cursor=cursor)
+                )
+                return [_document(account) for account in accounts]
 
         columns = {
             "accountId": "Account ID",
@@ -149,24 +146,20 @@ def requests(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = []
-            cursor: str | None = None
             async with open_local(settings) as database, database.read() as session:
-                while True:
-                    page = await list_access_requests(session, local_principal(), limit=_PAGE, cursor=cursor)
-                    found += [
-                        {
-                            "accountId": each.account_id,
-                            "name": each.account_name,
-                            "requestedBy": each.requested_by,
-                            "requestedAt": rfc3339(each.requested_at),
-                            "message": each.message,
-                        }
-                        for each in page.items
-                    ]
-                    cursor = page.next_cursor
-                    if cursor is None:
-                        return found
+                waiting = await every_item(
+                    lambda cursor: list_access_requests(session, local_principal(), limit=PAGE, cursor=cursor)
+                )
+                return [
+                    {
+                        "accountId": each.account_id,
+                        "name": each.account_name,
+                        "requestedBy": each.requested_by,
+                        "requestedAt": rfc3339(each.requested_at),
+                        "message": each.message,
+                    }
+                    for each in waiting
+                ]
 
         columns = {
             "accountId": "Account ID",
@@ -201,12 +194,7 @@ def _decide(
                 await session.commit()
             document = _document(account)
             if taken_away:
-                receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
-                document["receipt"] = {
-                    "confirmed": receipt.confirmed,
-                    "expired": receipt.expired,
-                    "tookMs": receipt.took_ms,
-                }
+                document["receipt"] = receipt_of_shared_database((time.monotonic() - started) * 1000).public()
             return document
 
         show(run_async(work()), as_json=as_json)

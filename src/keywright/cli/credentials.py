@@ -87,11 +87,7 @@ def delete(
             return {
                 "clientId": client_id,
                 "deletedAt": rfc3339(deleted.deleted_at),
-                "receipt": {
-                    "confirmed": receipt.confirmed,
-                    "expired": receipt.expired,
-                    "tookMs": receipt.took_ms,
-                },
+                "receipt": receipt.public(),
             }
 
         show(run_async(work()), as_json=as_json)

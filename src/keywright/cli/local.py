@@ -7,7 +7,7 @@ import contextlib
 import getpass
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,13 +16,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from keywright.accounts import Principal, PrincipalKind
+from keywright.accounts import Page, Principal, PrincipalKind
 from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
 
+ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+PAGE = 200
 
 DataDir = Annotated[
     Path | None,
@@ -69,6 +72,25 @@ async def open_local(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+async def every_item(fetch: Callable[[str | None], Awaitable[Page[ItemT]]]) -> list[ItemT]:
+    """Gather a list that comes in pages.
+
+    Args:
+        fetch: returns the page at a cursor; None is the first.
+
+    Returns:
+        All items, in order.
+    """
+    items: list[ItemT] = []
+    cursor: str | None = None
+    while True:
+        page = await fetch(cursor)
+        items += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return items
 
 
 def run_async(work: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,9 @@ ALGORITHMS: Final = frozenset({ED25519, HMAC_SHA256})
 
 _KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
+_BLOCK_BYTES = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def public_key_of(seed: bytes) -> bytes:
@@ -52,6 +56,37 @@ def _signing_key(seed: bytes) -> bytes:
     return _derive(seed)[1]
 
 
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """Compute an HMAC with SHA-256.
+
+    The standard library's `hmac.digest` takes more than twice as long for a message of this size, since it prepares
+    the key anew for each message. A test holds this against it.
+
+    Args:
+        key: the MAC key.
+        message: what to authenticate.
+
+    Returns:
+        32 bytes.
+
+    Source: RFC 2104 section 2, and its section 4 on keeping the prepared key.
+    """
+    prepared_inner, prepared_outer = _prepared(key)
+    inner = prepared_inner.copy()
+    inner.update(message)
+    outer = prepared_outer.copy()
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+@lru_cache(maxsize=4096)
+def _prepared(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    if len(key) > _BLOCK_BYTES:
+        key = hashlib.sha256(key).digest()
+    padded = key.ljust(_BLOCK_BYTES, b"\0")
+    return hashlib.sha256(padded.translate(_INNER)), hashlib.sha256(padded.translate(_OUTER))
+
+
 def sign_bytes(algorithm: str, key: bytes, message: bytes) -> bytes:
     """Sign bytes.
 
@@ -74,7 +109,7 @@ def sign_bytes(algorithm: str, key: bytes, message: bytes) -> bytes:
     if algorithm == HMAC_SHA256:
         if len(key) < _KEY_BYTES:
             raise ValueError("an HMAC key has at least 32 bytes")
-        return hmac.digest(key, message, "sha256")
+        return hmac_sha256(key, message)
     raise ValueError(f"unknown signature algorithm: {algorithm}")
 
 
@@ -98,7 +133,7 @@ def verify_bytes(algorithm: str, key: bytes, message: bytes, signature: bytes) -
     if algorithm == HMAC_SHA256:
         if len(key) < _KEY_BYTES:
             raise ValueError("an HMAC key has at least 32 bytes")
-        return hmac.compare_digest(hmac.digest(key, message, "sha256"), signature)
+        return hmac.compare_digest(hmac_sha256(key, message), signature)
     if algorithm == ED25519:
         # The binding reads 32 bytes whatever it is given, so the length is checked here.
         if len(key) != _KEY_BYTES:

@@ -20,9 +20,12 @@ from keywright.verification.last_used import LastUsed
 from keywright.verification.replay import EmbeddedNonceStore, ReplayVerdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
-    """A request that is genuine, fresh and seen for the first time."""
+    """A request that is genuine, fresh and seen for the first time.
+
+    Not frozen: one is made per request, and freezing would cost a microsecond there.
+    """
 
     client_id: str
     account_id: str

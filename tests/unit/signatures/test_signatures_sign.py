@@ -1,6 +1,10 @@
 """Signing: what is added, and what is refused as misuse."""
 
+import hmac
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from signed_samples import BODY, HEADERS, KEY_ID, NONCE, NOW, SEED, URL, check, request, signed, with_header
 
 from keywright.signatures import (
@@ -14,6 +18,7 @@ from keywright.signatures import (
     public_key_of,
     sign_request,
 )
+from keywright.signatures.algorithms import hmac_sha256
 from keywright.signatures.structured_fields_parser import parse_dictionary
 
 BASIC = {"key_id": KEY_ID, "algorithm": ED25519, "key": SEED, "created": NOW, "nonce": NONCE}
@@ -137,3 +142,8 @@ def test_what_the_server_asks_for():
     assert parse_dictionary(accept_signature())["sig1"].params == {"created": True}
     with pytest.raises(ValueError, match="ASCII"):
         accept_signature(tag="é")
+
+
+@given(st.binary(max_size=200), st.binary(max_size=500))
+def test_our_hmac_is_the_standard_librarys(key: bytes, message: bytes):
+    assert hmac_sha256(key, message) == hmac.digest(key, message, "sha256")
