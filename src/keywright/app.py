@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keywright.credentials.keyring import load_or_create_keyring
 from keywright.errors import Unavailable
-from keywright.revocation import revocation_number
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.verification.replay import EmbeddedNonceStore
@@ -94,7 +92,7 @@ def control_plane(settings: Settings) -> Litestar:
             mailbox=Mailbox(settings.mail_dir, random_bytes),
             metrics=Metrics(),
             random_bytes=random_bytes,
-            is_ready=_database_answers(database),
+            is_ready=database.check,
             stop=stop,
         )
     )
@@ -134,7 +132,7 @@ def data_plane(settings: Settings) -> Gateway:
         settings: the deployment's; `prepare` has been called.
 
     Returns:
-        The RSGI application.
+        The ASGI application.
     """
     from keywright.gateway import Gateway
     from keywright.telemetry import Metrics
@@ -147,26 +145,20 @@ def data_plane(settings: Settings) -> Gateway:
 
     async def stop() -> None:
         await last_used.stop()
+        keys.close()
         nonces.close()
         await database.close()
 
     return Gateway(
         service,
         metrics,
-        is_ready=_database_answers(database),
+        is_ready=database.check,
+        every_second=keys.recheck,
         start=last_used.start,
         stop=stop,
         max_body_bytes=settings.max_body_bytes,
         api_origin=settings.api_origin,
     )
-
-
-def _database_answers(database: Database) -> Callable[[], Awaitable[None]]:
-    async def is_ready() -> None:
-        async with database.read() as session:
-            await revocation_number(session)
-
-    return is_ready
 
 
 def _make_private(folder: Path) -> None:

@@ -1,11 +1,15 @@
-"""The data plane as an RSGI application: the fewest steps between the socket and the verdict."""
+"""The data plane as an ASGI application: the fewest steps between the socket and the verdict.
+
+Header lines reach the verifier as they came, every one of them: a line that it did not see, and the backend does,
+would be a way past the signature.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
@@ -28,39 +32,12 @@ from keywright.telemetry import CONTENT_TYPE, Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.verification import Accepted, VerificationService
 
-SETTLE_SECONDS = 1.0
 _log = structlog.get_logger("keywright.gateway")
 
 
-class Headers(Protocol):
-    """A request's headers, as RSGI gives them."""
-
-    def get(self, name: str) -> str | None:
-        """Return the first value of a header, or None."""
-
-    def items(self) -> list[tuple[str, str]]:
-        """Return all header lines."""
-
-
-class Scope(Protocol):
-    """A request's head, as RSGI gives it."""
-
-    method: str
-    path: str
-    headers: Headers
-
-
-class Exchange(Protocol):
-    """A request's body and the way to answer, as RSGI gives them."""
-
-    async def __call__(self) -> bytes:
-        """Read the whole body."""
-
-    def __aiter__(self) -> Any:
-        """Read the body in pieces."""
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send the answer."""
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Gateway:
@@ -70,6 +47,7 @@ class Gateway:
         service: judges requests.
         metrics: counts the verdicts.
         is_ready: tells whether verdicts can be given truthfully now; raises Unavailable with the reason if not.
+        every_second: called aside about once a second.
         start: called once on the event loop before the first request.
         stop: called once after the last.
         max_body_bytes: the largest request body that is read.
@@ -82,6 +60,7 @@ class Gateway:
         metrics: Metrics,
         *,
         is_ready: Callable[[], Awaitable[None]],
+        every_second: Callable[[], None],
         start: Callable[[], None],
         stop: Callable[[], Awaitable[None]],
         max_body_bytes: int,
@@ -90,12 +69,13 @@ class Gateway:
         self._verify = service.verify
         self._metrics = metrics
         self._is_ready = is_ready
+        self._every_second = every_second
         self._start = start
         self._stop = stop
         self._max_body_bytes = max_body_bytes
         self._api_origin = api_origin
         self._settling: asyncio.Task[None] | None = None
-        self._routes: dict[str, tuple[str | None, Callable[[Scope, Exchange], Awaitable[Answer]]]] = {
+        self._routes: dict[str, tuple[str | None, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
             "/v1/verify": ("POST", self._answer_verify),
             "/v1/forward-auth": (None, self._answer_forward_auth),
             "/healthz": ("GET", self._answer_health),
@@ -103,57 +83,61 @@ class Gateway:
             "/metrics": ("GET", self._answer_metrics),
         }
 
-    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start, on the worker's event loop (RSGI)."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or start and stop (ASGI)."""
+        if scope["type"] != "http":
+            await self._live(receive, send)
+            return
+        status, headers, body = await self._answer(scope, receive)
+        lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+        lines.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-        async def started() -> None:
-            self._start()
-            self._settling = loop.create_task(self._settle())
-
-        loop.run_until_complete(started())
-
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop, on the worker's event loop (RSGI)."""
-        if self._settling is not None:
-            self._settling.cancel()
-        loop.run_until_complete(self._stop())
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start before the first request and stop after the last (ASGI lifespan)."""
+        await receive()
+        self._start()
+        self._settling = asyncio.get_running_loop().create_task(self._settle())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._settling.cancel()
+        await self._stop()
         self._metrics.settle()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
-        """Answer one request (RSGI)."""
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
-            method, answer = self._routes[scope.path]
-            if method is not None and scope.method != method:
-                status, headers, body = _wrong_method(method)
-            else:
-                status, headers, body = await answer(scope, exchange)
-        except KeyError:
-            known = ", ".join(self._routes)
-            status, headers, body = problem_answer(NotFound(f"nothing answers at this address; there are {known}"), 404)
+            found = self._routes.get(scope["path"])
+            if found is None:
+                known = ", ".join(self._routes)
+                return problem_answer(NotFound(f"nothing answers at this address; there are {known}"), 404)
+            method, answer = found
+            if method is not None and scope["method"] != method:
+                return _wrong_method(method)
+            return await answer(scope, receive)
         except InvalidRequest as error:
-            status, headers, body = problem_answer(error, 400)
+            return problem_answer(error, 400)
         except PayloadTooLarge as error:
-            status, headers, body = problem_answer(error, 413)
+            return problem_answer(error, 413)
         except Unavailable as error:
             _log.error("verifier_unavailable", reason=error.private or error.message)
             self._metrics.verdicts["verifier_unavailable"] += 1
-            status, headers, body = problem_answer(error, 503, code="verifier_unavailable")
+            return problem_answer(error, 503, code="verifier_unavailable")
         except Exception:  # noqa: BLE001 - the last resort of this listener
             # Whatever we did not foresee must not let a request through.
-            _log.exception("gateway_failed", path=scope.path)
-            failure = KeywrightError("the verifier failed on this request; its log says why")
-            status, headers, body = problem_answer(failure, 500)
-        exchange.response_bytes(status, headers, body)
+            _log.exception("gateway_failed", path=scope["path"])
+            return problem_answer(KeywrightError("the verifier failed on this request; its log says why"), 500)
 
-    async def _answer_verify(self, scope: Scope, exchange: Exchange) -> Answer:
-        call = read_verify_call(await self._read_body(scope, exchange))
+    async def _answer_verify(self, scope: Scope, receive: Receive) -> Answer:
+        call = read_verify_call(await self._read_body(scope, receive))
         url = call.url if self._api_origin is None else with_origin(call.url, self._api_origin)
         verdict = await self._judge(SignedRequest(call.method, url, call.headers, call.body))
         return verdict_answer(verdict)
 
-    async def _answer_forward_auth(self, scope: Scope, exchange: Exchange) -> Answer:
-        body = await self._read_body(scope, exchange)
-        request = read_original_request(scope.headers.items(), body or None, self._api_origin)
+    async def _answer_forward_auth(self, scope: Scope, receive: Receive) -> Answer:
+        body = await self._read_body(scope, receive)
+        request = read_original_request(_header_lines(scope), body or None, self._api_origin)
         verdict = await self._judge(request)
         if isinstance(verdict, Refused):
             return refusal_answer(verdict, request.method)
@@ -172,37 +156,48 @@ class Gateway:
             self._metrics.verdicts[ACCEPTED] += 1
         return verdict
 
-    async def _read_body(self, scope: Scope, exchange: Exchange) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._max_body_bytes
-        length = scope.headers.get("content-length")
-        if length is not None:
-            if not length.isdecimal() or int(length) > limit:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
                 raise _too_large(limit)
-            return await exchange()
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
         # Without a length the sender decides when it ends, so count along.
-        pieces, total = [], 0
-        async for piece in exchange:
-            total += len(piece)
+        pieces, total = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest([Fault("", "the body ended before it was complete")])
+            pieces.append(message.get("body", b""))
+            total += len(pieces[-1])
             if total > limit:
                 raise _too_large(limit)
-            pieces.append(piece)
         return b"".join(pieces)
 
-    async def _answer_health(self, _scope: Scope, _exchange: Exchange) -> Answer:
+    async def _answer_health(self, _scope: Scope, _receive: Receive) -> Answer:
         return json_answer(200, msgspec.json.encode({"status": "ok"}))
 
-    async def _answer_ready(self, _scope: Scope, _exchange: Exchange) -> Answer:
+    async def _answer_ready(self, _scope: Scope, _receive: Receive) -> Answer:
         await self._is_ready()
         return json_answer(200, msgspec.json.encode({"status": "ready"}))
 
-    async def _answer_metrics(self, _scope: Scope, _exchange: Exchange) -> Answer:
+    async def _answer_metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         return 200, [("content-type", CONTENT_TYPE)], self._metrics.render()
 
     async def _settle(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             while True:
-                await asyncio.sleep(SETTLE_SECONDS)
+                await asyncio.sleep(1)
+                self._every_second()
                 self._metrics.settle()
+
+
+def _header_lines(scope: Scope) -> list[tuple[str, str]]:
+    """Every header line as text, byte for byte (RFC 9110 section 5.5 allows any byte above 127)."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

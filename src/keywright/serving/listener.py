@@ -41,7 +41,7 @@ def main() -> None:
         "keywright",
         address=settings.host if is_control else settings.gateway_host,
         port=settings.port if is_control else settings.gateway_port,
-        interface=Interfaces.ASGI if is_control else Interfaces.RSGI,
+        interface=Interfaces.ASGI,
         workers=1 if is_control else settings.gateway_workers,
         backlog=1024,
         websockets=False,
@@ -63,7 +63,7 @@ def load(plane: Plane, settings_document: dict[str, Any], lifeline: int) -> Any:
         lifeline: descriptor of the pipe to the supervisor.
 
     Returns:
-        An ASGI application for the control plane, an RSGI application for the data plane.
+        The ASGI application of that listener.
     """
     from keywright.app import control_plane, data_plane  # noqa: PLC0415 - only workers need it, so only they load it
 

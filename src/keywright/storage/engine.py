@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, CursorResult, Executable, event, text
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -64,6 +64,7 @@ class Database:
     def __init__(self, file: Path, clock: Clock) -> None:
         self.file = file
         self._clock = clock
+        self._opened = _identity(file)
         # One writer: SQLite has one write lock, so a second connection would only wait inside SQLite.
         self._writer = _engine(file, begin="BEGIN IMMEDIATE", pool_size=1)
         self._reader = _engine(file, begin="BEGIN", pool_size=4)
@@ -89,6 +90,20 @@ class Database:
             # The time is taken once the lock is held, so that times grow with commit order.
             yield WriteSession(connection, self._now_ms())
 
+    async def check(self) -> None:
+        """Make sure that questions are answered, and from the file that is in its place.
+
+        Raises:
+            Unavailable: the database does not answer, or was replaced under the running process.
+        """
+        async with self.read() as session:
+            await session.execute(text("SELECT number FROM revocation_counter"))
+        if _identity(self.file) != self._opened:
+            raise Unavailable(
+                "the database file was moved or replaced under the running server; restart the server",
+                private=f"{self.file} is not the file that was opened",
+            )
+
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.dispose()
@@ -96,6 +111,14 @@ class Database:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @asynccontextmanager
@@ -106,14 +129,24 @@ async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except PoolTimeoutError as error:
         raise Unavailable("the database is busy; try again in a moment", private=str(error)) from error
-    except OperationalError as error:
-        # Locked, full, unreadable: nothing was written, and another attempt may succeed.
+    except IntegrityError:
+        raise  # a fault of ours, not of the database
+    except DatabaseError as error:
+        # Locked, full, unreadable, damaged: nothing was written, and another attempt may succeed. The connections
+        # are given up, since one that has seen damage keeps failing after the file was mended.
+        if not _is_busy(error):
+            await engine.dispose()
         raise Unavailable("the database did not answer; try again in a moment", private=str(error)) from error
+
+
+def _is_busy(error: DatabaseError) -> bool:
+    return getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _engine(file: Path, *, begin: str, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}",
+        # mode=rw: a file that is gone must not be made anew, empty.
+        URL.create("sqlite+aiosqlite", database=file.as_uri(), query={"mode": "rw", "uri": "true"}),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_SECONDS,

@@ -9,6 +9,7 @@ grown, the cache is emptied. Only keys that work are cached, so a new key and a 
 from __future__ import annotations
 
 from keywright.credentials import Keyring, VerificationKey, find_verification_key
+from keywright.errors import Unavailable
 from keywright.revocation import revocation_number
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
@@ -26,6 +27,7 @@ class VerificationKeys:
 
     def __init__(self, database: Database, signal: ChangeSignal, keyring: Keyring, *, size: int) -> None:
         self._database = database
+        self._change_signal = signal
         self._read_signal = signal.read
         self._keyring = keyring
         self._size = size
@@ -51,6 +53,19 @@ class VerificationKeys:
             return None
         return self._entries.get(client_id)
 
+    def recheck(self) -> None:
+        """Stop trusting the cache if the database was replaced by hand under us; called once in a while.
+
+        Commits to another file would give no signal here, and keys deleted there must not go on working here.
+        """
+        if not self._change_signal.in_place():
+            self._signal = None
+
+    def close(self) -> None:
+        """Let go of the change signal; nothing is served afterwards."""
+        self._signal = None
+        self._change_signal.close()
+
     async def find(self, client_id: str) -> VerificationKey | None:
         """Return a key, from the database if need be.
 
@@ -61,8 +76,13 @@ class VerificationKeys:
             A key that was active when this was called or later, or None if there is none.
 
         Raises:
-            Unavailable: the database or the keyring does not answer.
+            Unavailable: the database or the keyring does not answer, or the database was replaced.
         """
+        if not self._change_signal.in_place():
+            raise Unavailable(
+                "the database was moved or replaced under the running verifier; restart the server",
+                private="the database file or its shared memory is not the one that was opened",
+            )
         signal = self._read_signal()  # before the read below, or a commit in between would go unseen
         async with self._database.read() as session:
             number = await revocation_number(session)

@@ -226,7 +226,7 @@ class NonceMemory:
         self._control.write_layout(layout, self.epoch + 1)
         self.words[EPOCH] = self.epoch + 1
         self._adopt()
-        self._sweep()
+        self.place.sweep({self._path(listed) for listed in kept}, self.header.token)
 
     def _adopt(self) -> None:
         """Takes up the layout in force."""
@@ -290,7 +290,7 @@ class NonceMemory:
         self.words[MOST_AHEAD] = self._max_ahead_seconds
         self.words[EPOCH] = epoch
         self._adopt()
-        self._sweep()
+        self.place.sweep({self._path(first)})
 
     def _salvage(self) -> tuple[int, int]:
         """What can still be read: the largest `created` ever recorded, and how far ahead was ever allowed."""
@@ -312,9 +312,6 @@ class NonceMemory:
 
     def _path(self, listed: Listed) -> Path:
         return self.place.table(self.header.token, listed.number)
-
-    def _sweep(self) -> None:
-        self.place.sweep({self._path(listed) for listed in self._layout.tables})
 
     def _close_tables(self) -> None:
         for table in self.tables:

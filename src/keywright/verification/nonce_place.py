@@ -148,11 +148,17 @@ class NoncePlace:
 
     def table(self, token: bytes, number: int) -> Path:
         """The file of one table of the memory that `token` names."""
-        return self._tables / f"{token.hex()[:12]}-{number}"
+        return self._tables / f"{_name(token)}-{number}"
 
-    def sweep(self, wanted: set[Path]) -> None:
-        """Deletes every table but the wanted ones: those dropped, and those that killed processes left."""
-        for path in self._tables.iterdir():
+    def sweep(self, wanted: set[Path], token: bytes | None = None) -> None:
+        """Deletes tables that are not wanted: those dropped, and those that killed processes left.
+
+        Args:
+            wanted: the tables to keep.
+            token: the memory whose tables to look at; all, if None. A process whose files were replaced does not
+                know it yet, and must not delete the tables of those who came after.
+        """
+        for path in self._tables.glob("*" if token is None else f"{_name(token)}-*"):
             if path not in wanted:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
@@ -175,3 +181,7 @@ class NoncePlace:
         # Does not wait: the exclusive lock is taken only under the control file's lock, which is ours now.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return descriptor, alone
+
+
+def _name(token: bytes) -> str:
+    return token.hex()[:12]

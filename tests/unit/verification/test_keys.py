@@ -13,6 +13,7 @@ import keywright.verification.keys as keys_module
 from keywright.accounts import AccountType, Principal, PrincipalKind, create_account, set_api_access
 from keywright.accounts.principal import TokenScope
 from keywright.credentials import CreateCredential, Keyring, create_credential, delete_credential
+from keywright.errors import Unavailable
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 from keywright.storage.migrate import migrate
@@ -27,8 +28,9 @@ class World:
 
     def __init__(self, file: Path) -> None:
         self.database = Database(file, time.time)
-        self.signals = [ChangeSignal(file), ChangeSignal(file)]
-        self.keys, self.others = (VerificationKeys(self.database, signal, KEYRING, size=3) for signal in self.signals)
+        self.keys, self.others = (
+            VerificationKeys(self.database, ChangeSignal(file), KEYRING, size=3) for _ in range(2)
+        )
         self.account = ""
 
     async def open(self) -> World:
@@ -70,8 +72,8 @@ async def world(tmp_path: Path):
     migrate(tmp_path / "keys.db")
     found = await World(tmp_path / "keys.db").open()
     yield found
-    for signal in found.signals:
-        signal.close()
+    found.keys.close()
+    found.others.close()
     await found.database.close()
 
 
@@ -192,3 +194,20 @@ async def test_random_interleavings_never_serve_a_key_deleted_before_they_were_a
     done.set()
     await asyncio.gather(*askers)
     assert faults == []
+
+
+async def test_a_database_that_was_replaced_by_hand_is_not_trusted(world: World, tmp_path: Path):
+    key = await world.create()
+    assert await world.keys.find(key)
+    assert world.keys.cached(key)
+    file = world.database.file
+    file.rename(tmp_path / "moved.db")
+    world.keys.recheck()
+    assert world.keys.cached(key) is None
+    with pytest.raises(Unavailable, match="restart"):
+        await world.keys.find(key)
+    with pytest.raises(Unavailable, match="restart"):
+        await world.database.check()
+    (tmp_path / "moved.db").rename(file)
+    assert await world.keys.find(key)
+    await world.database.check()
