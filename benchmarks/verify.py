@@ -40,7 +40,7 @@ from keywright.accounts import AccountType, Principal, PrincipalKind, create_acc
 from keywright.accounts.principal import TokenScope
 from keywright.app import open_database, prepare, random_bytes, verification_service
 from keywright.credentials import Algorithm, CreateCredential, create_credential
-from keywright.credentials.keyring import load_or_create_keyring
+from keywright.credentials.keyring import KeyringFile
 from keywright.formats import parse_client_secret
 from keywright.settings import Settings, load_settings
 from keywright.signatures import SignedRequest, find_signature, public_key_of, signature_base, verify_signature
@@ -61,6 +61,7 @@ HEADERS = [
     ("X-Request-Id", "0b5f3c9e-7d1c-4b1e-9f2e-8a41c0de77aa"),
 ]
 COMPONENTS = ["@method", "@target-uri", "content-digest", "content-type"]
+_AT_A_TIME = 50
 NODE_PEER = Path(__file__).parent / "verify_peer.mjs"
 PYPI = f"PyPI http-message-signatures {pypi.__version__ if hasattr(pypi, '__version__') else '3.0.0'}"
 
@@ -89,8 +90,12 @@ class Whole(Contender):
         self._loop = asyncio.new_event_loop()
 
     def take_turn(self) -> None:
-        requests = [SignedRequest("POST", URL, signed_lines(self._key), BODY) for _ in range(self.batch)]
-        self.micros.append(self._loop.run_until_complete(self._verify(requests)) / self.batch * 1e6)
+        took = 0.0
+        # A few at a time, since a server's request has just been read and is still in the processor's cache.
+        for _ in range(self.batch // _AT_A_TIME):
+            requests = [SignedRequest("POST", URL, signed_lines(self._key), BODY) for _ in range(_AT_A_TIME)]
+            took += self._loop.run_until_complete(self._verify(requests))
+        self.micros.append(took / (self.batch // _AT_A_TIME * _AT_A_TIME) * 1e6)
 
     async def _verify(self, requests: list[SignedRequest]) -> float:
         verify = self._service.verify
@@ -173,7 +178,7 @@ class Material:
         )
         return [
             raw,
-            Whole(self.service, self.key, many // 2),
+            Whole(self.service, self.key, many),
             Contender("Keywright, signature and digest only", signature_and_digest, many),
             InNode(node, question, few * 4),
             Contender(PYPI, lambda: verifier.verify(message, max_age=max_age, body=BODY), few),
@@ -224,12 +229,14 @@ def deployment(folder: Path) -> tuple[VerificationService, dict[str, tuple[keywr
     settings = load_settings(data_dir=folder)
     prepare(settings)
     keys = asyncio.run(_create_keys(settings))
-    service, *_ = verification_service(settings, open_database(settings))
+    service, *_ = verification_service(
+        settings, open_database(settings), KeyringFile(settings.keyring_path, random_bytes)
+    )
     return service, keys
 
 
 async def _create_keys(settings: Settings) -> dict[str, tuple[keywright.Credential, str]]:
-    keyring = load_or_create_keyring(settings.keyring_path, random_bytes)
+    keyring = KeyringFile(settings.keyring_path, random_bytes)
     platform_token = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_bench", "bench", TokenScope.PLATFORM)
     database, keys = open_database(settings), {}
     async with database.write() as session:

@@ -7,12 +7,13 @@ worker the migrations.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright.credentials.keyring import load_or_create_keyring
+from keywright.credentials.keyring import Keyring, KeyringFile
 from keywright.errors import Unavailable
 from keywright.settings import Settings
 from keywright.storage import Database
@@ -29,22 +30,54 @@ random_bytes = os.urandom
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data directory ready: database migrated, keyring there, memory of nonces begun.
+    """Make everything ready that a server needs: database migrated, keyring there, memory of nonces begun.
 
     Args:
         settings: the deployment's.
 
     Raises:
-        Unavailable: something cannot be read or written.
+        Unavailable: something cannot be read or written, or database and keyring do not belong together.
         Conflict: the database is of a newer version.
+    """
+    prepare_database(settings)
+    # A key that is created from now on was never used before this memory began.
+    open_nonces(settings).close()
+    asyncio.run(_match_keyring(settings))
+
+
+def prepare_database(settings: Settings) -> None:
+    """Make the database ready, and nothing else.
+
+    Args:
+        settings: the deployment's.
+
+    Raises:
+        Unavailable: it cannot be read or written.
+        Conflict: it is of a newer version.
     """
     from keywright.storage.migrate import migrate
 
-    _make_private(settings.data_dir)
-    # First of all: a key that is created from now on was never used before this memory began.
-    open_nonces(settings).close()
+    _make_folder(settings.data_dir)
     migrate(settings.database_file)
-    load_or_create_keyring(settings.keyring_path, random_bytes)
+
+
+async def _match_keyring(settings: Settings) -> None:
+    from keywright.credentials import check_sealed_secrets
+
+    file, none = settings.keyring_path, Keyring("", {})
+    database = open_database(settings)
+    try:
+        async with database.read() as session:
+            await check_sealed_secrets(session, KeyringFile(file, random_bytes) if file.exists() else none)
+    except Unavailable as error:
+        raise Unavailable(
+            f"the keyring {file} does not open the keys in {settings.database_file}; restore the keyring that belongs"
+            " to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
+            private=error.private or error.message,
+        ) from error
+    finally:
+        await database.close()
+    KeyringFile(file, random_bytes)
 
 
 def open_database(settings: Settings) -> Database:
@@ -87,7 +120,7 @@ def control_plane(settings: Settings) -> Litestar:
         Control(
             settings=settings,
             database=database,
-            keyring=load_or_create_keyring(settings.keyring_path, random_bytes),
+            keyring=KeyringFile(settings.keyring_path, random_bytes),
             passwords=passwords,
             mailbox=Mailbox(settings.mail_dir, random_bytes),
             metrics=Metrics(),
@@ -99,13 +132,14 @@ def control_plane(settings: Settings) -> Litestar:
 
 
 def verification_service(
-    settings: Settings, database: Database
+    settings: Settings, database: Database, keyring: KeyringFile
 ) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
     """Wire the verifier.
 
     Args:
         settings: the deployment's; `prepare` has been called.
         database: the truth.
+        keyring: opens the secrets of hmac-sha256 keys.
 
     Returns:
         The service, and the parts of it that want watching and closing.
@@ -117,7 +151,7 @@ def verification_service(
     keys = VerificationKeys(
         database,
         ChangeSignal(settings.database_file),
-        load_or_create_keyring(settings.keyring_path, random_bytes),
+        keyring,
         size=settings.credential_cache_size,
     )
     nonces, last_used = open_nonces(settings), LastUsed(database)
@@ -134,14 +168,29 @@ def data_plane(settings: Settings) -> Gateway:
     Returns:
         The ASGI application.
     """
+    from keywright.credentials import check_sealed_secrets
     from keywright.gateway import Gateway
     from keywright.telemetry import Metrics
 
     database, metrics = open_database(settings), Metrics()
-    service, keys, nonces, last_used = verification_service(settings, database)
+    keyring = KeyringFile(settings.keyring_path, random_bytes)
+    service, keys, nonces, last_used = verification_service(settings, database, keyring)
     metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
     metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
+    metrics.watch(
+        "keywright_nonces_unprovable_through",
+        "Signatures created up to then, seconds since 1970 UTC, are refused as nonce_unprovable.",
+        lambda: nonces.statistics().unprovable_through,
+    )
+    metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
     metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
+
+    async def is_ready() -> None:
+        """Whatever a verdict needs answers: database, keyring, memory of nonces."""
+        await database.check()
+        async with database.read() as session:
+            await check_sealed_secrets(session, keyring)
+        nonces.check()
 
     async def stop() -> None:
         await last_used.stop()
@@ -152,7 +201,7 @@ def data_plane(settings: Settings) -> Gateway:
     return Gateway(
         service,
         metrics,
-        is_ready=database.check,
+        is_ready=is_ready,
         every_second=keys.recheck,
         start=last_used.start,
         stop=stop,
@@ -161,7 +210,7 @@ def data_plane(settings: Settings) -> Gateway:
     )
 
 
-def _make_private(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Revocations: counted in the transaction that makes them, so that verifiers know when what they cached has ended.
+"""Revocations: noted in the transaction that makes them, so that verifiers know when what they cached has ended.
 
 Deleting a key and switching an account's API access off are one kind of event. On one host every verification looks at
 the committed state of the database (`verification/keys.py`), so a revocation is in force everywhere as soon as its
@@ -7,6 +7,7 @@ transaction is committed, and the receipt counts the host's shared database as t
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -34,25 +35,45 @@ class Receipt:
         return {"confirmed": self.confirmed, "expired": self.expired, "tookMs": self.took_ms}
 
 
-async def note_revocation(session: WriteSession) -> None:
-    """Count a revocation.
+async def note_revocation(session: WriteSession, subject: str) -> None:
+    """Note that keys stop working.
 
     Args:
-        session: the transaction that makes it.
+        session: the transaction that makes it so.
+        subject: the key, or the account whose keys stop.
     """
-    await session.execute(update(revocation_counter).values(number=revocation_counter.c.number + 1))
+    await _step(session, subject, revocations=1)
 
 
-async def revocation_number(session: ReadSession) -> int:
-    """Tell how many revocations there have been. While it is unchanged, keys that were valid still are.
+async def note_new_key(session: WriteSession, subject: str) -> None:
+    """Note that keys begin to work: verifiers then start from what is there, whatever was there before.
+
+    Without it, a key that a restored backup does not know could go on working from a cache.
+
+    Args:
+        session: the transaction that makes it so.
+        subject: the key, or the account whose keys begin to work.
+    """
+    await _step(session, subject, revocations=0)
+
+
+async def key_state(session: ReadSession) -> tuple[int, str]:
+    """Tell which history of keys this is. While it is the same, the keys that worked still do.
 
     Args:
         session: where to read.
 
     Returns:
-        A number that only grows.
+        How many revocations there have been, and the token of all changes up to now. To be compared for equality.
     """
-    return int((await session.execute(select(revocation_counter.c.number))).scalar_one())
+    row = (await session.execute(select(revocation_counter.c.number, revocation_counter.c.token))).one()
+    return row.number, row.token
+
+
+async def _step(session: WriteSession, subject: str, *, revocations: int) -> None:
+    number, token = await key_state(session)
+    following = hashlib.sha256(f"{token}\n{session.now_ms}\n{subject}\n{revocations}".encode()).hexdigest()
+    await session.execute(update(revocation_counter).values(number=number + revocations, token=following))
 
 
 def receipt_of_shared_database(took_ms: float) -> Receipt:

@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         description="Largest request the data plane reads.",
     )
     nonce_capacity: int = Field(
-        default=4_000_000, ge=10_000, le=200_000_000, description="Most nonces remembered on this host."
+        default=4_000_000,
+        ge=10_000,
+        le=200_000_000,
+        description="Most nonces remembered on this host; about 660 for each signed request per second.",
     )
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
@@ -140,8 +143,8 @@ class Settings(BaseSettings):
 
     @property
     def nonce_dir(self) -> Path:
-        """The folder in which this host remembers nonces."""
-        return self.data_dir / "nonces"
+        """The folder in which this host remembers nonces: beside the database, for all who verify with its keys."""
+        return self.database_file.parent / "nonces"
 
     @property
     def mail_dir(self) -> Path:

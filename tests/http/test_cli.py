@@ -65,8 +65,16 @@ def test_accounts_people_and_access_are_administered(data_dir: Path):
     assert changed["role"] == "admin"
     assert as_json("user", "remove", account, ben["userId"], data_dir=data_dir) == {"removed": ben["userId"]}
     assert [row["email"] for row in as_json("user", "list", account, data_dir=data_dir)] == ["olga@acme.example"]
-    for arguments in (("account", "list"), ("user", "list", account), ("audit", "list", account)):
-        assert "Acme" in (shown := run_cli(*arguments, data_dir=data_dir).stdout) or "olga" in shown
+    for arguments, told in (
+        (("account", "list"), (account, "Acme Ltd", "corporate", "disabled")),
+        (("account", "show", account), (account, "Acme Ltd", "corporate", "disabled")),
+        (("user", "list", account), (olga["userId"], "olga@acme.example", "Olga", "owner")),
+        (("audit", "list", account), ("account.created", "api_access.disabled", "user.role_changed", "user.removed")),
+    ):
+        shown = run_cli(*arguments, data_dir=data_dir)
+        assert shown.returncode == 0, shown.stderr
+        assert [each for each in told if each not in shown.stdout] == [], (arguments, shown.stdout)
+    assert "ben@" not in run_cli("user", "list", account, data_dir=data_dir).stdout
 
 
 def test_keys_are_listed_and_deleted_and_never_created(data_dir: Path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import socket
 from pathlib import Path
 
-from support.server import running, signed, wait_until
+from keywright.credentials.keyring import load_or_create_keyring
+from support.server import Server, run_cli, running, signed, wait_until
 
 
 def test_a_damaged_database_gives_503_and_is_used_again_once_restored(data_dir: Path):
@@ -53,3 +57,63 @@ def test_a_database_moved_away_is_not_served_from_and_not_made_anew(data_dir: Pa
         (data_dir / "moved").rename(file)
         assert server.ask("GET", "/readyz").status == 200
         assert server.verify(signed(key)).code == "accepted"
+
+
+def test_a_server_does_not_start_without_the_keyring_of_its_database(data_dir: Path):
+    with running(data_dir) as server:
+        account = server.account()
+        key = server.key(account, algorithm="hmac-sha256")
+        assert server.stop() == 0
+        keyring = data_dir / "keyring.json"
+        keyring.rename(data_dir / "safe")
+        for _ in range(2):  # it is not made anew the second time either
+            refused = run_cli("serve", "--port", "0", "--gateway-port", "0", data_dir=data_dir)
+            assert refused.returncode == 1
+            assert "restore the keyring" in refused.stderr
+            assert not keyring.exists()
+        load_or_create_keyring(keyring, os.urandom)  # another deployment's
+        assert run_cli("serve", "--port", "0", "--gateway-port", "0", data_dir=data_dir).returncode == 1
+        (data_dir / "safe").replace(keyring)
+        server.start()
+        assert server.verify(signed(key)).code == "accepted"
+
+
+def test_readiness_tells_when_no_verdict_can_be_given(data_dir: Path):
+    with running(data_dir) as server:
+        key = server.key(server.account(), algorithm="hmac-sha256")
+        assert server.ask("GET", "/readyz").status == 200
+        assert server.ask("HEAD", "/readyz").status == 200
+        with (data_dir / "nonces" / "control").open("rb") as control:
+            fcntl.flock(control, fcntl.LOCK_EX)
+            answer = server.ask("GET", "/readyz")
+            assert (answer.status, answer.code) == (503, "verifier_unavailable")
+            assert server.verify(signed(key)).status == 503
+        assert server.ask("GET", "/readyz").status == 200
+        assert server.verify(signed(key)).code == "accepted"
+
+
+def test_two_servers_on_one_database_share_their_memory_of_nonces(data_dir: Path, tmp_path: Path):
+    with running(data_dir) as first:
+        other = Server(
+            tmp_path / "elsewhere", environment={"KEYWRIGHT_DATABASE_URL": f"sqlite:///{data_dir}/keywright.db"}
+        )
+        try:
+            other.start()
+            key = first.key(first.account())
+            headers = signed(key)
+            assert first.verify(headers).code == "accepted"
+            assert other.verify(headers).code == "nonce_replayed"
+        finally:
+            other.close()
+
+
+def test_a_body_that_does_not_arrive_does_not_hold_a_connection_for_ever(data_dir: Path):
+    with running(data_dir) as server:
+        for base, path in ((server.control, "/v1/session"), (server.data, "/v1/verify")):
+            host, _, port = base.removeprefix("http://").rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=30) as stalled:
+                head = (
+                    f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{{"
+                )
+                stalled.sendall(head.encode())
+                assert b"did not arrive" in stalled.recv(4096)

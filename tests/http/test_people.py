@@ -7,15 +7,17 @@ import email.policy
 import os
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from keywright.api.session import _cookie
 from keywright.settings import Settings
-from support.server import PASSWORD, Answer, Caller, Server
+from support.server import PASSWORD, Answer, Caller, Server, run_cli
 
 
 def address() -> str:
@@ -30,6 +32,21 @@ def invite(server: Server, account: str, who: str, *, caller: Caller | None = No
 def path_of(invited: Answer) -> str:
     assert invited.status == 201, invited.text
     return str(invited.json["invitationUrl"]).partition("/v1/")[1] + invited.json["invitationUrl"].partition("/v1/")[2]
+
+
+def pass_a_minute(server: Server, invited: Answer) -> None:
+    """Make all invitations of someone a minute older."""
+    with sqlite3.connect(server.data_dir / "keywright.db", timeout=20) as database:
+        changed = database.execute(
+            "UPDATE invitations SET created_at = created_at - 60000 WHERE person_id = ?", [invited.json["userId"]]
+        )
+        assert changed.rowcount
+    database.close()
+
+
+def remove(server: Server, account: str, user_id: str, *, caller: Caller | None = None) -> None:
+    path = f"/v1/accounts/{account}/users/{user_id}"
+    assert server.call("DELETE", path, caller=caller or server.operator).status == 204
 
 
 def accept(server: Server, path: str, password: Any = PASSWORD) -> Answer:
@@ -103,8 +120,7 @@ def test_an_invitation_that_has_run_out(server: Server, account: str):
 def test_whoever_is_removed_is_invited_no_more(server: Server, account: str):
     who = address()
     invited = invite(server, account, who)
-    path = f"/v1/accounts/{account}/users/{invited.json['userId']}"
-    assert server.call("DELETE", path, caller=server.operator).status == 204
+    remove(server, account, invited.json["userId"])
     assert accept(server, path_of(invited)).code == "not_found"
     # Neither does the old link come to life when they are invited anew.
     anew = invite(server, account, who)
@@ -115,6 +131,7 @@ def test_whoever_is_removed_is_invited_no_more(server: Server, account: str):
 def test_inviting_again_replaces_the_invitation(server: Server, account: str):
     who = address()
     first = invite(server, account, who)
+    pass_a_minute(server, first)
     second = invite(server, account, who.upper())
     assert second.json["userId"] == first.json["userId"]
     assert accept(server, path_of(first)).code == "not_found"
@@ -122,6 +139,73 @@ def test_inviting_again_replaces_the_invitation(server: Server, account: str):
     assert accept(server, path_of(second)).status == 204
     assert invite(server, account, who).code == "conflict"  # they have come: there is nothing to invite to
     assert len(mail_to(server, who)) == 2
+
+
+def test_an_invitation_is_mailed_once_a_minute(server: Server, account: str, owner: Caller):
+    who = address()
+    first = invite(server, account, who)
+    before = server.call("GET", f"/v1/accounts/{account}/audit-events", caller=owner).text
+    for caller in (owner, server.operator):
+        hasty = invite(server, account, who, caller=caller)
+        assert (hasty.status, hasty.code) == (429, "too_many_requests")
+        assert 1 <= int(hasty.headers["retry-after"]) <= 60
+    assert server.call("GET", f"/v1/accounts/{account}/audit-events", caller=owner).text == before
+    assert len(mail_to(server, who)) == 1
+    assert server.call("GET", path_of(first)).status == 200, "the invitation that was sent still holds"
+    assert invite(server, server.account(), who).status == 201, "another account invites for itself"
+    assert len(mail_to(server, who)) == 2
+    pass_a_minute(server, first)
+    assert invite(server, account, who, caller=owner).status == 201
+    assert invite(server, account, who, caller=owner).status == 429
+    assert accept(server, path_of(first)).code == "not_found"
+    assert len(mail_to(server, who)) == 3
+
+
+def test_nothing_of_someone_removed_comes_back_with_them(server: Server, account: str, owner: Caller):
+    who = address()
+    admin = server.person(account, "admin", who)
+    sessions = [admin, server.sign_in(who)]
+    remove(server, account, admin.user_id, caller=owner)
+    assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
+    anew = invite(server, account, who, role="admin")
+    assert anew.json["userId"] == admin.user_id
+    path = f"/v1/accounts/{account}/credentials"
+    for old in sessions:
+        assert server.call("GET", path, caller=old).code == "unauthenticated"
+    assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
+    assert accept(server, path_of(anew), "another good password").status == 204
+    assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
+    assert server.call("GET", path, caller=server.sign_in(who, "another good password")).status == 200
+    assert server.call("GET", path, caller=sessions[0]).code == "unauthenticated"
+
+
+def test_removed_at_the_command_line_ends_sessions_too(server: Server, account: str):
+    viewer = server.person(account, "viewer")
+    done = run_cli("user", "remove", account, viewer.user_id, data_dir=server.data_dir)
+    assert done.returncode == 0, done.stderr
+    assert server.call("GET", "/v1/accounts", caller=viewer).code == "unauthenticated"
+
+
+def test_each_account_has_its_own_name_for_someone(server: Server, account: str, owner: Caller):
+    who, theirs = address(), server.account()
+    other_owner = server.person(theirs, "owner")
+
+    def add(where: str, name: str, caller: Caller) -> Any:
+        body = {"email": who, "name": name, "role": "viewer"}
+        made = server.call("POST", f"/v1/accounts/{where}/users", body, caller=caller)
+        assert made.status == 201, made.text
+        return made.json
+
+    mine, foreign = add(account, "Dr. Kim Secret", owner), add(theirs, "Poison", other_owner)
+    assert (mine["name"], foreign["name"]) == ("Dr. Kim Secret", "Poison")
+    for where, caller, name in ((account, owner, "Dr. Kim Secret"), (theirs, other_owner, "Poison")):
+        path = f"/v1/accounts/{where}/users/{mine['userId']}"
+        assert server.call("GET", path, caller=caller).json["name"] == name
+        listed = server.call("GET", f"/v1/accounts/{where}/users", caller=caller).json["users"]
+        assert [each["name"] for each in listed if each["email"] == who] == [name]
+        assert server.call("PATCH", path, {"role": "admin"}, caller=caller).json["name"] == name
+    remove(server, theirs, mine["userId"], caller=other_owner)
+    assert add(theirs, "Kim", other_owner)["name"] == "Kim"
 
 
 def test_an_owner_invites_by_mail_and_never_holds_the_link(server: Server, account: str, owner: Caller):
@@ -152,8 +236,9 @@ def test_a_person_in_two_accounts(server: Server):
     # Each role counts in its own account only.
     statuses = [server.call("GET", f"/v1/accounts/{each}/credentials", caller=caller).status for each in (mine, theirs)]
     assert statuses == [200, 403]
-    user = f"/v1/accounts/{third}/users/{later.json['userId']}"
-    assert server.call("DELETE", user, caller=server.operator).status == 204
+    remove(server, third, later.json["userId"])
+    assert server.call("GET", f"/v1/accounts/{mine}", caller=caller).code == "unauthenticated", "sessions end"
+    caller = server.sign_in(who)  # their password holds for the accounts that are left
     assert server.call("GET", f"/v1/accounts/{third}", caller=caller).code == "not_found"
     assert server.call("GET", f"/v1/accounts/{mine}", caller=caller).status == 200
 
@@ -214,6 +299,40 @@ def test_a_wrong_password_and_an_unknown_address_look_alike(server: Server, acco
     assert {(each.status, each.text) for each in answers} == {(401, answers[0].text)}
     assert answers[0].code == "unauthenticated"
     assert not any("set-cookie" in each.headers for each in answers)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_ten_wrong_passwords_for_an_address_have_to_wait(server: Server, account: str, is_known: bool):
+    who = address()
+    if is_known:
+        server.person(account, "viewer", who)
+    body = {"email": who, "password": "correct horse batterY"}
+    wrong = [server.call("POST", "/v1/session", body) for _ in range(10)]
+    assert {each.code for each in wrong} == {"unauthenticated"}
+    for spelling, password in ((who, PASSWORD), (who.upper(), PASSWORD), (who, "wrong")):
+        refused = server.call("POST", "/v1/session", {"email": spelling, "password": password})
+        assert (refused.status, refused.code) == (429, "too_many_requests")
+        assert 1 <= int(refused.headers["retry-after"]) <= 300
+        assert "set-cookie" not in refused.headers
+        # Alike for someone we do not know.
+        assert who not in refused.text
+        assert refused.json["detail"] == "too many sign-ins failed for this email address; wait before you try again"
+    assert server.person(account, "viewer"), "others sign in as before"
+
+
+def test_many_guesses_at_once_are_no_way_around(server: Server):
+    url, body = f"{server.control}/v1/session", {"email": address(), "password": "guess"}
+    with ThreadPoolExecutor(30) as threads:
+        answers = list(threads.map(lambda _: httpx2.post(url, json=body).status_code, range(30)))
+    assert sorted(answers) == [401] * 10 + [429] * 20
+
+
+def test_the_right_password_forgets_the_wrong_ones(server: Server, account: str):
+    who = server.person(account, "viewer").email
+    for _ in range(2):
+        for _ in range(9):
+            assert server.call("POST", "/v1/session", {"email": who, "password": "wrong"}).code == "unauthenticated"
+        assert server.sign_in(who)
 
 
 def test_upper_and_lower_case_are_one_address(server: Server, account: str):

@@ -15,23 +15,23 @@ from support.server import Answer, Caller, Server, run_cli
 # What each caller is answered. 401 is `unauthenticated`, 403 `forbidden`, 404 `not_found`.
 # 404, not 403, for whoever has no part in the account: they must not learn that there is such an account.
 TABLE = """
-call                                  owner admin executor preparer viewer partner_admin onboarding_agent | other_corporate other_partner removed | operator platform | nobody unknown_token deleted_token not_bearer ended_session expired_session unknown_session
+call                                  owner admin executor preparer viewer partner_admin onboarding_agent | other_corporate other_partner removed | operator platform | nobody unknown_token deleted_token not_bearer ended_session expired_session unknown_session removed_session
 
-POST   /accounts                      403   403   403      403      403    403           403              | 403             403           403     | 201      201      | 401    401           401           401        401           401             401
-GET    /accounts                      200   200   200      200      200    200           200              | 200             200           200     | 200      200      | 401    401           401           401        401           401             401
-GET    /accounts/A                    200   200   200      200      200    200           200              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-PUT    /accounts/A/api-access         403   403   403      403      403    403           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-POST   /accounts/A/api-access/requests 202  202   403      403      403    202           403              | 404             404           404     | 403      202      | 401    401           401           401        401           401             401
-GET    /api-access/requests           403   403   403      403      403    403           403              | 403             403           403     | 200      200      | 401    401           401           401        401           401             401
-POST   /accounts/A/users              201   403   403      403      403    201           403              | 404             404           404     | 201      201      | 401    401           401           401        401           401             401
-GET    /accounts/A/users              200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-GET    /accounts/A/users/U            200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-PATCH  /accounts/A/users/U            200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-DELETE /accounts/A/users/U            204   403   403      403      403    204           403              | 404             404           404     | 204      204      | 401    401           401           401        401           401             401
-POST   /accounts/A/credentials        201   201   403      403      403    201           403              | 404             404           404     | 403      201      | 401    401           401           401        401           401             401
-GET    /accounts/A/credentials        200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-DELETE /accounts/A/credentials/C      200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
-GET    /accounts/A/audit-events       200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401
+POST   /accounts                      403   403   403      403      403    403           403              | 403             403           403     | 201      201      | 401    401           401           401        401           401             401             401
+GET    /accounts                      200   200   200      200      200    200           200              | 200             200           200     | 200      200      | 401    401           401           401        401           401             401             401
+GET    /accounts/A                    200   200   200      200      200    200           200              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+PUT    /accounts/A/api-access         403   403   403      403      403    403           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+POST   /accounts/A/api-access/requests 202  202   403      403      403    202           403              | 404             404           404     | 403      202      | 401    401           401           401        401           401             401             401
+GET    /api-access/requests           403   403   403      403      403    403           403              | 403             403           403     | 200      200      | 401    401           401           401        401           401             401             401
+POST   /accounts/A/users              201   403   403      403      403    201           403              | 404             404           404     | 201      201      | 401    401           401           401        401           401             401             401
+GET    /accounts/A/users              200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+GET    /accounts/A/users/U            200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+PATCH  /accounts/A/users/U            200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+DELETE /accounts/A/users/U            204   403   403      403      403    204           403              | 404             404           404     | 204      204      | 401    401           401           401        401           401             401             401
+POST   /accounts/A/credentials        201   201   403      403      403    201           403              | 404             404           404     | 403      201      | 401    401           401           401        401           401             401             401
+GET    /accounts/A/credentials        200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+DELETE /accounts/A/credentials/C      200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
+GET    /accounts/A/audit-events       200   200   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
 """  # noqa: E501 - a table is read across
 # What needs no caller: signing in and out, accepting an invitation, and what monitors ask.
 OPEN = {
@@ -135,16 +135,18 @@ def places(server: Server):
     assert server.call("GET", "/v1/accounts", caller=strangers["deleted_token"]).status == 200
     assert run_cli("operator-token", "delete", name, data_dir=server.data_dir).returncode == 0
     database = sqlite3.connect(f"file:{server.data_dir / 'keywright.db'}?mode=ro", uri=True, isolation_level=None)
-    found = {}
+    found, elsewhere = {}, server.account()
     for kind, account in accounts.items():
         manager = ROLES[kind][0]
         removed = server.person(account, manager)
+        server.person(elsewhere, "viewer", removed.email)  # keeps their password, not their sessions
         path = f"/v1/accounts/{account}/users/{removed.user_id}"
         assert server.call("DELETE", path, caller=server.operator).status == 204
         callers: dict[str, Caller | None] = {
             **people[kind],
             **strangers,
-            "removed": removed,
+            "removed": server.sign_in(removed.email),
+            "removed_session": removed,
             "ended_session": _signed_out(server, server.sign_in(people[kind][manager].email)),
             "expired_session": _expired(server, server.sign_in(people[kind][manager].email)),
         }

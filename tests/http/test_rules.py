@@ -251,7 +251,9 @@ def test_an_account_keeps_its_last_manager(server: Server, kind: str, role: str,
     assert server.call("PATCH", path, {"role": other}, caller=second).status == 200
     assert server.call("DELETE", path, caller=second).status == 204
     assert server.call("GET", path, caller=second).code == "not_found"
-    assert server.call("GET", f"/v1/accounts/{account}/credentials", caller=manager).code == "not_found"
+    assert server.call("GET", f"/v1/accounts/{account}/credentials", caller=manager).code == "unauthenticated"
+    again = server.sign_in(server.person(server.account(), "viewer", manager.email).email)
+    assert server.call("GET", f"/v1/accounts/{account}/credentials", caller=again).code == "not_found"
 
 
 def test_a_platform_names_the_person_it_acts_for(server: Server):

@@ -9,7 +9,7 @@ from keywright.accounts.models import AccessRequest, Account, ApiAccess, Page
 from keywright.accounts.policy import Permission, authorize, authorize_platform
 from keywright.accounts.principal import Principal
 from keywright.errors import Conflict
-from keywright.revocation import note_revocation
+from keywright.revocation import note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
 
@@ -75,7 +75,9 @@ async def set_api_access(
     await store.update_api_access(session, account_id, status, reason)
     taken_away = account.api_access is ApiAccess.ENABLED
     if taken_away:
-        await note_revocation(session)
+        await note_revocation(session, account_id)
+    elif enabled:
+        await note_new_key(session, account_id)
     await audit.record(
         session,
         account_id,

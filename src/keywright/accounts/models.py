@@ -82,16 +82,16 @@ class Person:
 
     person_id: str
     email: str
-    name: str
     created_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in an account. Times in milliseconds since 1970 UTC."""
+    """A person in an account, by the name that this account gave them. Times in milliseconds since 1970 UTC."""
 
     account_id: str
     person: Person
+    name: str
     role: Role
     created_at: int
 

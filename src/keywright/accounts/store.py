@@ -122,9 +122,7 @@ async def person_by_email(session: ReadSession, email: str) -> Person | None:
 
 async def insert_person(session: WriteSession, person: Person) -> None:
     """Add a person, who belongs to no account yet."""
-    await session.execute(
-        insert(people).values(id=person.person_id, email=person.email, name=person.name, created_at=person.created_at)
-    )
+    await session.execute(insert(people).values(id=person.person_id, email=person.email, created_at=person.created_at))
 
 
 async def role_of(session: ReadSession, account_id: str, person_id: str) -> Role | None:
@@ -136,11 +134,15 @@ async def role_of(session: ReadSession, account_id: str, person_id: str) -> Role
     return None if role is None else Role(role)
 
 
-async def insert_membership(session: WriteSession, account_id: str, person_id: str, role: Role) -> None:
+async def insert_membership(session: WriteSession, member: Member) -> None:
     """Make a person a member of an account."""
     await session.execute(
         insert(memberships).values(
-            account_id=account_id, person_id=person_id, role=role.value, created_at=session.now_ms
+            account_id=member.account_id,
+            person_id=member.person.person_id,
+            name=member.name,
+            role=member.role.value,
+            created_at=member.created_at,
         )
     )
 
@@ -187,11 +189,11 @@ def _member_query(account_id: str) -> Any:
     return (
         select(
             memberships.c.account_id,
+            memberships.c.name,
             memberships.c.role,
             memberships.c.created_at,
             people.c.id,
             people.c.email,
-            people.c.name,
             people.c.created_at.label("person_created_at"),
         )
         .join(people, people.c.id == memberships.c.person_id)
@@ -212,13 +214,14 @@ def _account(row: Row[Any]) -> Account:
 
 
 def _person(row: Row[Any]) -> Person:
-    return Person(person_id=row.id, email=row.email, name=row.name, created_at=row.created_at)
+    return Person(person_id=row.id, email=row.email, created_at=row.created_at)
 
 
 def _member(row: Row[Any]) -> Member:
     return Member(
         account_id=row.account_id,
-        person=Person(person_id=row.id, email=row.email, name=row.name, created_at=row.person_created_at),
+        person=Person(person_id=row.id, email=row.email, created_at=row.person_created_at),
+        name=row.name,
         role=Role(row.role),
         created_at=row.created_at,
     )

@@ -53,7 +53,7 @@ async def add_member(
         principal: the caller.
         account_id: the account.
         email: the person's address; upper and lower case are one.
-        name: the person's name, for someone new.
+        name: what this account calls them; other accounts have names of their own.
         role: the role; it must exist in the account's type.
         random_bytes: makes the identifier of someone new.
 
@@ -72,16 +72,17 @@ async def add_member(
     email = email.lower()
     person = await store.person_by_email(session, email)
     if person is None:
-        person = Person(new_identifier("usr", random_bytes), email, name, session.now_ms)
+        person = Person(new_identifier("usr", random_bytes), email, session.now_ms)
         await store.insert_person(session, person)
     member = await store.member_by_id(session, account_id, person.person_id)
     if member is not None:
         if member.role is not role:
             raise Conflict(f"{email} is already a user of this account, as {member.role}; change the role instead")
         return member, False
-    await store.insert_membership(session, account_id, person.person_id, role)
+    member = Member(account_id, person, name, role, session.now_ms)
+    await store.insert_membership(session, member)
     await _record(session, principal, "user.added", account_id=account_id, person=person, detail={"role": role.value})
-    return Member(account_id, person, role, session.now_ms), True
+    return member, True
 
 
 async def change_role(
@@ -118,7 +119,7 @@ async def change_role(
 
 
 async def remove_member(session: WriteSession, principal: Principal, account_id: str, person_id: str) -> None:
-    """End someone's membership; what they created stays.
+    """End someone's membership; what they created stays. Edges call `identity.remove_user`, which ends sessions too.
 
     Args:
         session: the transaction.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from keywright.credentials import Keyring
+from keywright.credentials import Sealer
 from keywright.formats import RandomBytes
-from keywright.identity import Passwords
+from keywright.identity import Passwords, SignInAttempts
 from keywright.mail import Mailbox
 from keywright.settings import Settings
 from keywright.storage import Database
@@ -28,14 +30,16 @@ class Control:
         random_bytes: unpredictable bytes.
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
         stop: called once after the last request.
+        attempts: counts failed sign-ins, in this process.
     """
 
     settings: Settings
     database: Database
-    keyring: Keyring
+    keyring: Sealer
     passwords: Passwords
     mailbox: Mailbox
     metrics: Metrics
     random_bytes: RandomBytes
     is_ready: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
+    attempts: SignInAttempts = field(default_factory=partial(SignInAttempts, time.monotonic))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from litestar import Request
@@ -9,9 +10,23 @@ from litestar import Request
 from keywright.errors import Fault, InvalidRequest
 from keywright.wire import read_input
 
+BODY_SECONDS = 10
+
 
 class JsonRequest(Request[Any, Any, Any]):
     """A request whose JSON body becomes the very type that its handler takes."""
+
+    async def body(self) -> bytes:
+        """Read the body; whoever sends it too slowly must not hold a connection for ever.
+
+        Raises:
+            InvalidRequest: it did not arrive in time.
+        """
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await super().body()
+        except TimeoutError:
+            raise InvalidRequest([Fault("", f"the body did not arrive within {BODY_SECONDS} s")]) from None
 
     async def json(self) -> Any:
         """Read the body.

@@ -21,25 +21,26 @@ from keywright.identity import (
     find_sign_in,
     open_session,
 )
+from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.settings import Settings
 from keywright.storage.times import rfc3339
 
 
 @post("/session", status_code=204, summary="Sign in")
 async def post_session(request: Request[Any, Any, Any], control: Control, data: SignInInput) -> Response[None]:
-    """Sign in with email and password; the answer sets the session cookie."""
+    """Sign in with email and password; the answer sets the session cookie. Ten failures for an address: wait."""
     refuse_foreign_origin(request)
     async with control.database.read() as session:
         sign_in = await find_sign_in(session, data.email)
+    control.attempts.begin(data.email)
     # Outside of any transaction: this takes its time, the same for someone we do not know.
     matches = await control.passwords.matches(sign_in.password_hash if sign_in else None, data.password)
     if sign_in is None or not matches:
-        raise Unauthenticated("email or password is wrong; check both, or ask for a new invitation")
+        raise Unauthenticated(WRONG_SIGN_IN)
+    control.attempts.succeeded(data.email)
     lasts_seconds = control.settings.session_hours * 3600
     async with control.database.write() as session:
-        token = await open_session(
-            session, sign_in.person_id, lasts_seconds=lasts_seconds, random_bytes=control.random_bytes
-        )
+        token = await open_session(session, sign_in, lasts_seconds=lasts_seconds, random_bytes=control.random_bytes)
         await session.commit()
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])
 

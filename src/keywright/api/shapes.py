@@ -271,7 +271,7 @@ def user_output(member: Member, invitation_url: str | msgspec.UnsetType | None =
     return UserOutput(
         user_id=member.person.person_id,
         email=member.person.email,
-        name=member.person.name,
+        name=member.name,
         role=member.role.value,
         created_at=rfc3339(member.created_at),
         invitation_url=invitation_url,

@@ -13,16 +13,15 @@ from keywright.accounts import (
     change_role,
     find_member,
     list_members,
-    remove_member,
 )
 from keywright.api.control import Control
 from keywright.api.shapes import AddUserInput, ChangeUserInput, UserOutput, UsersOutput, user_output
-from keywright.identity import invite
+from keywright.identity import invite, remove_user
 
 
 @post("/accounts/{account_id:str}/users", summary="Add a user")
 async def post_user(control: Control, principal: Principal, account_id: str, data: AddUserInput) -> UserOutput:
-    """Add someone to an account and mail them an invitation. Operators, Owners and Partner Admins."""
+    """Add someone to an account and mail them an invitation, one a minute at most. For operators and managers."""
     async with control.database.write() as session:
         invited = await invite(
             session,
@@ -75,9 +74,9 @@ async def patch_user(
 
 @delete("/accounts/{account_id:str}/users/{user_id:str}", summary="Remove a user")
 async def delete_user(control: Control, principal: Principal, account_id: str, user_id: str) -> None:
-    """Take someone out of an account; the last Owner or Partner Admin stays. Their keys stay the account's."""
+    """Take someone out of an account and sign them out; the last Owner or Partner Admin stays, and so do all keys."""
     async with control.database.write() as session:
-        await remove_member(session, principal, account_id, user_id)
+        await remove_user(session, principal, account_id, user_id)
         await session.commit()
 
 

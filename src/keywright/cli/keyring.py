@@ -22,7 +22,7 @@ group = typer.Typer(no_args_is_help=True)
 
 @group.command("add-key")
 def add_key(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Add a sealing key that seals from now on. Then restart the server, and run `keywright keyring reseal`."""
+    """Add a sealing key that seals from now on, also in a running server. Then run `keywright keyring reseal`."""
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
         from keywright.app import random_bytes

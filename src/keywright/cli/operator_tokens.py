@@ -43,9 +43,9 @@ def create(
         if fault := fault_in("NAME", name, Label):
             raise InvalidRequest([fault])
         settings = load_settings(data_dir=data_dir, database_url=database_url)
-        from keywright.app import prepare, random_bytes
+        from keywright.app import prepare_database, random_bytes
 
-        prepare(settings)
+        prepare_database(settings)
 
         async def work() -> str:
             async with open_local(settings) as database, database.write() as session:

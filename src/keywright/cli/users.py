@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keywright.accounts import Member, Role, change_role, list_members, remove_member
+from keywright.accounts import Member, Role, change_role, list_members
 from keywright.cli.console import reported
 from keywright.cli.local import (
     AsJson,
@@ -19,7 +19,7 @@ from keywright.cli.local import (
     show,
 )
 from keywright.errors import InvalidRequest
-from keywright.identity import invite
+from keywright.identity import invite, remove_user
 from keywright.storage.times import rfc3339
 from keywright.wire.fields import Email, Name, fault_in
 
@@ -118,13 +118,13 @@ def remove(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take someone out of an account; the last Owner or Partner Admin stays."""
+    """Take someone out of an account and sign them out; the last Owner or Partner Admin stays."""
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
 
         async def work() -> None:
             async with open_local(settings) as database, database.write() as session:
-                await remove_member(session, local_principal(), account_id, user_id)
+                await remove_user(session, local_principal(), account_id, user_id)
                 await session.commit()
 
         run_async(work())
@@ -135,7 +135,7 @@ def _document(member: Member) -> dict[str, Any]:
     return {
         "userId": member.person.person_id,
         "email": member.person.email,
-        "name": member.person.name,
+        "name": member.name,
         "role": member.role.value,
         "createdAt": rfc3339(member.created_at),
     }

@@ -2,11 +2,11 @@
 
 from keywright.credentials.create import CreateCredential, CreatedCredential, create_credential
 from keywright.credentials.delete import DeletedCredential, delete_credential
-from keywright.credentials.keyring import Keyring
+from keywright.credentials.keyring import Keyring, KeyringFile, Sealer
 from keywright.credentials.models import Algorithm, Credential, VerificationKey
 from keywright.credentials.read import list_credentials
 from keywright.credentials.reseal import reseal_credentials
-from keywright.credentials.verification_key import find_verification_key, note_last_used
+from keywright.credentials.verification_key import check_sealed_secrets, find_verification_key, note_last_used
 
 __all__ = [
     "Algorithm",
@@ -15,7 +15,10 @@ __all__ = [
     "Credential",
     "DeletedCredential",
     "Keyring",
+    "KeyringFile",
+    "Sealer",
     "VerificationKey",
+    "check_sealed_secrets",
     "create_credential",
     "delete_credential",
     "find_verification_key",

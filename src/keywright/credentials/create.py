@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from keywright import audit
 from keywright.accounts import ApiAccess, Permission, Principal, authorize
 from keywright.credentials import store
-from keywright.credentials.keyring import Keyring
+from keywright.credentials.keyring import Sealer
 from keywright.credentials.models import LIMIT, Algorithm, Credential
 from keywright.errors import ApiAccessNotEnabled, CredentialLimitReached
 from keywright.formats import SECRET_BYTES, RandomBytes, format_client_secret, new_client_id
+from keywright.revocation import note_new_key
 from keywright.signatures import public_key_of
 from keywright.storage import WriteSession
 
@@ -45,7 +46,7 @@ async def create_credential(
     principal: Principal,
     command: CreateCredential,
     *,
-    keyring: Keyring,
+    keyring: Sealer,
     environment: str,
     random_bytes: RandomBytes,
 ) -> CreatedCredential:
@@ -97,6 +98,7 @@ async def create_credential(
         public_key=public_key_of(secret) if is_ed25519 else None,
         sealed_secret=None if is_ed25519 else keyring.seal(secret, client_id, random_bytes),
     )
+    await note_new_key(session, client_id)
     await audit.record(
         session,
         command.account_id,

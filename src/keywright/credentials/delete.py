@@ -45,7 +45,7 @@ async def delete_credential(
         raise NotFound("there is no such active API key in this account; list the keys to see those that are")
     await store.mark_deleted(session, client_id)
     await store.give_back_a_place(session, account_id)
-    await note_revocation(session)
+    await note_revocation(session, client_id)
     await audit.record(
         session,
         account_id,

@@ -12,6 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -87,6 +88,40 @@ class Keyring:
     def _split(sealed: bytes) -> tuple[str, bytes]:
         end = 1 + sealed[0]
         return sealed[1:end].decode(), sealed[end:]
+
+
+class Sealer(Protocol):
+    """Seals and opens secrets."""
+
+    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+        """Seal a secret; see `Keyring.seal`."""
+
+    def open(self, sealed: bytes, client_id: str) -> bytes:
+        """Open a sealed secret; see `Keyring.open`."""
+
+
+class KeyringFile:
+    """The keyring of a running process, read anew when its file was changed: a new sealing key needs no restart.
+
+    Args:
+        file: the keyring.
+        random_bytes: makes the first key of a new keyring.
+    """
+
+    def __init__(self, file: Path, random_bytes: RandomBytes) -> None:
+        self._file = file
+        self._keyring = load_or_create_keyring(file, random_bytes)
+
+    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+        """Seal a secret under the file's current key; see `Keyring.seal`."""
+        self._keyring = _read(self._file)
+        return self._keyring.seal(secret, client_id, random_bytes)
+
+    def open(self, sealed: bytes, client_id: str) -> bytes:
+        """Open a sealed secret; see `Keyring.open`."""
+        if self._keyring.sealed_by(sealed) not in self._keyring.keys:
+            self._keyring = _read(self._file)
+        return self._keyring.open(sealed, client_id)
 
 
 def load_or_create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from keywright.accounts import ApiAccess
 from keywright.credentials import store
-from keywright.credentials.keyring import Keyring
+from keywright.credentials.keyring import Sealer
 from keywright.credentials.models import VerificationKey
 from keywright.storage import ReadSession, WriteSession
 
+_SOME = 50
 
-async def find_verification_key(session: ReadSession, client_id: str, keyring: Keyring) -> VerificationKey | None:
+
+async def find_verification_key(session: ReadSession, client_id: str, keyring: Sealer) -> VerificationKey | None:
     """Find an active key to verify with.
 
     Args:
@@ -42,6 +44,25 @@ async def find_verification_key(session: ReadSession, client_id: str, keyring: K
         created_at_seconds=stored.created_at / 1000,
         api_access_enabled=stored.api_access == ApiAccess.ENABLED.value,
     )
+
+
+async def check_sealed_secrets(session: ReadSession, keyring: Sealer) -> int:
+    """Make sure that database and keyring belong together, by opening some of the sealed secrets.
+
+    Args:
+        session: where to read.
+        keyring: should open them.
+
+    Returns:
+        How many were tried; Client IDs are random, so these are a random few.
+
+    Raises:
+        Unavailable: one does not open.
+    """
+    some = await store.sealed_secrets(session, after="", limit=_SOME)
+    for client_id, sealed in some:
+        keyring.open(sealed, client_id)
+    return len(some)
 
 
 async def note_last_used(session: WriteSession, used_at_ms: Mapping[str, int]) -> None:

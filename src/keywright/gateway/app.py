@@ -32,6 +32,7 @@ from keywright.telemetry import CONTENT_TYPE, Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.verification import Accepted, VerificationService
 
+BODY_SECONDS = 10
 _log = structlog.get_logger("keywright.gateway")
 
 
@@ -113,7 +114,7 @@ class Gateway:
                 known = ", ".join(self._routes)
                 return problem_answer(NotFound(f"nothing answers at this address; there are {known}"), 404)
             method, answer = found
-            if method is not None and scope["method"] != method:
+            if method is not None and scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
                 return _wrong_method(method)
             return await answer(scope, receive)
         except InvalidRequest as error:
@@ -141,11 +142,12 @@ class Gateway:
         verdict = await self._judge(request)
         if isinstance(verdict, Refused):
             return refusal_answer(verdict, request.method)
-        return (
-            200,
-            [("keywright-client-id", verdict.client_id), ("keywright-account-id", verdict.account_id)],
-            b"",
-        )
+        said = {
+            "keywright-client-id": verdict.client_id,
+            "keywright-account-id": verdict.account_id,
+            "keywright-body-verified": "true" if verdict.body_verified else "false",
+        }
+        return 200, list(said.items()), b""
 
     async def _judge(self, request: SignedRequest) -> Accepted | Refused:
         verdict = await self._verify(request)
@@ -161,21 +163,11 @@ class Gateway:
         for name, value in scope["headers"]:
             if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
                 raise _too_large(limit)
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        # Without a length the sender decides when it ends, so count along.
-        pieces, total = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise InvalidRequest([Fault("", "the body ended before it was complete")])
-            pieces.append(message.get("body", b""))
-            total += len(pieces[-1])
-            if total > limit:
-                raise _too_large(limit)
-        return b"".join(pieces)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _whole_body(receive, limit)
+        except TimeoutError:
+            raise InvalidRequest([Fault("", f"the body did not arrive within {BODY_SECONDS} s")]) from None
 
     async def _answer_health(self, _scope: Scope, _receive: Receive) -> Answer:
         return json_answer(200, msgspec.json.encode({"status": "ok"}))
@@ -193,6 +185,24 @@ class Gateway:
                 await asyncio.sleep(1)
                 self._every_second()
                 self._metrics.settle()
+
+
+async def _whole_body(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    # Without a length the sender decides when it ends, so count along.
+    pieces, total = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest([Fault("", "the body ended before it was complete")])
+        pieces.append(message.get("body", b""))
+        total += len(pieces[-1])
+        if total > limit:
+            raise _too_large(limit)
+    return b"".join(pieces)
 
 
 def _header_lines(scope: Scope) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Who is calling us: sessions, passwords, invitations, operator tokens -> a Principal."""
 
+from keywright.identity.attempts import SignInAttempts
 from keywright.identity.authenticate import authenticate_session, authenticate_token
 from keywright.identity.invitations import Invited, accept_invitation, check_password, find_invitation, invite
 from keywright.identity.operator_tokens import (
@@ -8,6 +9,7 @@ from keywright.identity.operator_tokens import (
     list_operator_tokens,
 )
 from keywright.identity.passwords import Passwords
+from keywright.identity.removal import remove_user
 from keywright.identity.sessions import close_session, find_sign_in, open_session
 from keywright.identity.store import OperatorToken
 
@@ -15,6 +17,7 @@ __all__ = [
     "Invited",
     "OperatorToken",
     "Passwords",
+    "SignInAttempts",
     "accept_invitation",
     "authenticate_session",
     "authenticate_token",
@@ -27,4 +30,5 @@ __all__ = [
     "invite",
     "list_operator_tokens",
     "open_session",
+    "remove_user",
 ]

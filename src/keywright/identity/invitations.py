@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from keywright import audit
 from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member
-from keywright.errors import Conflict, Fault, InvalidRequest, NotFound
+from keywright.errors import Conflict, Fault, InvalidRequest, NotFound, TooManyRequests
 from keywright.formats import RandomBytes
 from keywright.identity import store
 from keywright.identity.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from keywright.identity.secrets import new_token, token_hash
 from keywright.storage import ReadSession, WriteSession
+
+# Each one is a mail to someone who may not have asked for it.
+BETWEEN_INVITATIONS_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,17 @@ async def invite(
         Forbidden: the caller does not manage users.
         InvalidRequest: the account's type does not have the role.
         Conflict: they are a member already, with another role or with a password set.
+        TooManyRequests: they were invited to this account less than a minute ago.
     """
     member, is_new = await add_member(
         session, principal, account_id, email=email, name=name, role=role, random_bytes=random_bytes
     )
-    if await store.has_password(session, member.person.person_id):
+    if await store.password_hash(session, member.person.person_id) is not None:
         if not is_new:
             raise Conflict(f"{member.person.email} is already a user of this account")
         return Invited(member, None)
+    if not is_new:
+        await _refuse_haste(session, member)
     token = new_token("kwi", random_bytes)
     await store.replace_invitation(
         session, token_hash(token), member.person.person_id, account_id, session.now_ms + lasts_seconds * 1000
@@ -75,6 +82,16 @@ async def invite(
             email=member.person.email,
         )
     return Invited(member, token)
+
+
+async def _refuse_haste(session: ReadSession, member: Member) -> None:
+    invited_at = await store.invited_at(session, member.person.person_id, member.account_id)
+    # An invitation of the future is a clock that was set back: no reason to wait for it.
+    if invited_at is not None and 0 <= (passed := session.now_ms - invited_at) < BETWEEN_INVITATIONS_MS:
+        raise TooManyRequests(
+            f"{member.person.email} was invited less than a minute ago; that invitation holds, wait to send another",
+            retry_after_seconds=math.ceil((BETWEEN_INVITATIONS_MS - passed) / 1000),
+        )
 
 
 def check_password(password: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from keywright.errors import Unauthenticated
 from keywright.formats import RandomBytes
 from keywright.identity import store
 from keywright.identity.secrets import new_token, token_hash
 from keywright.identity.store import SignIn
 from keywright.storage import ReadSession, WriteSession
+
+WRONG_SIGN_IN = "email or password is wrong; check both, or ask for a new invitation"
 
 
 async def find_sign_in(session: ReadSession, email: str) -> SignIn | None:
@@ -22,20 +25,25 @@ async def find_sign_in(session: ReadSession, email: str) -> SignIn | None:
     return await store.sign_in_by_email(session, email.lower())
 
 
-async def open_session(session: WriteSession, person_id: str, *, lasts_seconds: int, random_bytes: RandomBytes) -> str:
+async def open_session(session: WriteSession, sign_in: SignIn, *, lasts_seconds: int, random_bytes: RandomBytes) -> str:
     """Open a session for someone who has just proved who they are.
 
     Args:
         session: the transaction.
-        person_id: the person.
+        sign_in: what the password was checked against.
         lasts_seconds: how long it lasts.
         random_bytes: makes the token.
 
     Returns:
         The token for the cookie; only its hash is kept.
+
+    Raises:
+        Unauthenticated: the password ended while it was checked, as that of someone who was removed.
     """
+    if sign_in.password_hash is None or await store.password_hash(session, sign_in.person_id) != sign_in.password_hash:
+        raise Unauthenticated(WRONG_SIGN_IN)
     token = new_token("kws", random_bytes)
-    await store.insert_session(session, token_hash(token), person_id, session.now_ms + lasts_seconds * 1000)
+    await store.insert_session(session, token_hash(token), sign_in.person_id, session.now_ms + lasts_seconds * 1000)
     return token
 
 

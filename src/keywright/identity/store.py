@@ -49,15 +49,26 @@ async def sign_in_by_email(session: ReadSession, email: str) -> SignIn | None:
     return None if row is None else SignIn(row.id, row.hash)
 
 
-async def has_password(session: ReadSession, person_id: str) -> bool:
-    """Tell whether a person has set a password."""
-    query = select(passwords.c.person_id).where(passwords.c.person_id == person_id)
+async def password_hash(session: ReadSession, person_id: str) -> str | None:
+    """Return the hash of a person's password, or None if they have set none."""
+    query = select(passwords.c.hash).where(passwords.c.person_id == person_id)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def delete_password(session: WriteSession, person_id: str) -> None:
+    """Forget a person's password."""
+    await session.execute(delete(passwords).where(passwords.c.person_id == person_id))
+
+
+async def is_member_anywhere(session: ReadSession, person_id: str) -> bool:
+    """Tell whether a person belongs to any account."""
+    query = select(memberships.c.account_id).where(memberships.c.person_id == person_id).limit(1)
     return (await session.execute(query)).one_or_none() is not None
 
 
 async def put_password(session: WriteSession, person_id: str, password_hash: str) -> None:
     """Set or replace a person's password."""
-    await session.execute(delete(passwords).where(passwords.c.person_id == person_id))
+    await delete_password(session, person_id)
     await session.execute(insert(passwords).values(person_id=person_id, hash=password_hash, changed_at=session.now_ms))
 
 
@@ -106,6 +117,14 @@ async def replace_invitation(
             expires_at=expires_at,
         )
     )
+
+
+async def invited_at(session: ReadSession, person_id: str, account_id: str) -> int | None:
+    """Return when a person was invited to an account, or None if no invitation waits for them."""
+    query = select(invitations.c.created_at).where(
+        invitations.c.person_id == person_id, invitations.c.account_id == account_id
+    )
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def delete_invitations(session: WriteSession, person_id: str, account_id: str | None = None) -> None:

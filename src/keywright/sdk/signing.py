@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from keywright.sdk.credential import Credential
-from keywright.signatures import SignedRequest
+from keywright.signatures import SignedRequest, usually_has_body
 
 Clock = Callable[[], float]
 NewNonce = Callable[[], str]
@@ -92,7 +92,7 @@ def sign(
         SignedRequest(method, _effective_url(url, pairs), pairs, sent_body),
         created=created,
         nonce=nonce(),
-        components=_components(names, _checked(cover), has_body=bool(sent_body)),
+        components=_components(names, _checked(cover), has_body=bool(sent_body) or usually_has_body(method)),
         expires=None if expires_after_seconds is None else created + expires_after_seconds,
         tag=tag,
         label=label,

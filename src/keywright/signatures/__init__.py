@@ -11,7 +11,7 @@ from keywright.signatures.explain import signature_base
 from keywright.signatures.find import find_signature
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
-from keywright.signatures.request import SignedRequest
+from keywright.signatures.request import SignedRequest, usually_has_body
 from keywright.signatures.sign import sign_request
 from keywright.signatures.verify import Verified, verify_signature
 
@@ -30,6 +30,7 @@ __all__ = [
     "public_key_of",
     "sign_request",
     "signature_base",
+    "usually_has_body",
     "verify_bytes",
     "verify_signature",
 ]

@@ -69,20 +69,34 @@ def check_content_digest(value: str, body: bytes) -> Refused | None:
     return _check_each(value, body)
 
 
-def _check_each(value: str, body: bytes) -> Refused | None:
+def check_digest_form(value: str) -> Refused | None:
+    """Check a `Content-Digest` field whose content is not seen here: whoever sees it must find a digest to trust.
+
+    Args:
+        value: the field's combined value.
+
+    Returns:
+        None if it holds a sha-256 or sha-512 digest, else the refusal.
+
+    Source: RFC 9530 sections 2 and 5.
+    """
+    return _check_each(value, None)
+
+
+def _check_each(value: str, body: bytes | None) -> Refused | None:
     try:
         members = parse_dictionary(value.strip(" \t"), repeats_refused=True)
     except StructuredFieldError as error:
         return _mismatch(f"Content-Digest cannot be read: {error}.")
     known = False
     for algorithm, member in members.items():
-        digest = _hash(algorithm, body)
+        digest = _hash(algorithm, body or b"")
         if digest is None:
             continue
         known = True
-        if not isinstance(member, Item) or not isinstance(member.value, bytes):
-            return _mismatch(f"Content-Digest gives {algorithm} as something else than a byte sequence.")
-        if member.value != digest:
+        if not isinstance(member, Item) or not isinstance(member.value, bytes) or len(member.value) != len(digest):
+            return _mismatch(f"Content-Digest gives {algorithm} as something else than {len(digest)} bytes.")
+        if body is not None and member.value != digest:
             return _mismatch(f"The {algorithm} digest of the body that arrived is not the one in Content-Digest.")
     if not known:
         return _mismatch("Content-Digest has no digest that we trust; send sha-256 or sha-512.")

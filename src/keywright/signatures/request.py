@@ -8,6 +8,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+# Methods whose requests have a body in exceptional cases only, and then say so with a length (RFC 9110 section 9.3).
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
+
+
+def usually_has_body(method: str) -> bool:
+    """Say whether a request of this method must be taken to have a body where nothing tells.
+
+    Args:
+        method: as sent.
+
+    Returns:
+        False for GET, HEAD, OPTIONS, TRACE and DELETE.
+
+    Source: RFC 9110 section 9.3.
+    """
+    return method not in _WITHOUT_BODY
+
 
 @dataclass(slots=True)
 class SignedRequest:

@@ -13,7 +13,7 @@ from keywright.signatures.base import build_base
 from keywright.signatures.components import Plan, plan_for
 from keywright.signatures.digest import check_content_digest, content_digest
 from keywright.signatures.profile import Profile
-from keywright.signatures.request import SignedRequest, combine_fields
+from keywright.signatures.request import SignedRequest, combine_fields, usually_has_body
 from keywright.signatures.structured_fields import StructuredFieldError, serialise_string
 from keywright.signatures.structured_fields_parser import parse_dictionary
 
@@ -103,7 +103,8 @@ def _digest_to_add(request: SignedRequest, fields: dict[str, str]) -> str | None
         return None
     sent = fields.get("content-digest")
     if sent is None:
-        return content_digest(request.body) if request.body else None
+        # Also of an empty body, where a gateway that does not see it could not tell.
+        return content_digest(request.body) if request.body or usually_has_body(request.method) else None
     mismatch = check_content_digest(sent, request.body)
     if mismatch is not None:
         raise ValueError(f"The request's Content-Digest does not fit its body. {mismatch.detail}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from keywright.errors import RefusalCode, Refused
 from keywright.signatures.algorithms import verify_bytes
 from keywright.signatures.base import build_base
-from keywright.signatures.digest import check_content_digest
+from keywright.signatures.digest import check_content_digest, check_digest_form
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
-from keywright.signatures.request import SignedRequest
+from keywright.signatures.request import SignedRequest, usually_has_body
 from keywright.signatures.values import malformed
 
 
@@ -88,8 +88,9 @@ def verify_signature(  # noqa: PLR0917 - called once per request, where keywords
             RefusalCode.SIGNATURE_INVALID,
             "The signature was made with another secret, or something that it covers was changed on the way.",
         )
-    if plan.covers_digest and body is not None:
-        refused = check_content_digest(fields["content-digest"], body)
+    if plan.covers_digest:
+        sent = fields["content-digest"]
+        refused = check_digest_form(sent) if body is None else check_content_digest(sent, body)
         if refused is not None:
             return refused
     return Verified(found.key_id, created, nonce, plan.covered, body is not None)
@@ -105,7 +106,8 @@ def _lacking(request: SignedRequest, found: FoundSignature) -> Refused | None:
         if not plan.covers_query and "?" in request.url:
             return _insufficient("@query (or @target-uri), since the URL has a query")
     if not plan.covers_digest and _may_have_body(request, found.fields):
-        return _insufficient("content-digest, the whole field, since the request has a body")
+        reason = "has a body" if request.body is not None else "may have a body, which is not seen here"
+        return _insufficient(f"content-digest, the whole field, since the request {reason}")
     return None
 
 
@@ -118,11 +120,10 @@ def _may_have_body(request: SignedRequest, fields: dict[str, str]) -> bool:
     if request.body is not None:
         return request.body != b""
     length = fields.get("content-length")
-    return (
-        (length is not None and length.strip(" \t") != "0")
-        or "transfer-encoding" in fields
-        or "content-digest" in fields
-    )
+    if "transfer-encoding" in fields or "content-digest" in fields:
+        return True
+    # HTTP/2 and gateways' subrequests carry no length, so its absence proves nothing.
+    return usually_has_body(request.method) if length is None else length.strip(" \t") != "0"
 
 
 def _untimely(created: int, expires: int | None, now: float, profile: Profile) -> Refused | None:

@@ -151,6 +151,7 @@ def _engine(file: Path, *, begin: str, pool_size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_SECONDS,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        hide_parameters=True,  # errors are logged, and parameters hold hashes and addresses
     )
     event.listen(engine.sync_engine, "connect", prepare_connection)
 

@@ -33,7 +33,7 @@ def migrate(file: Path) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     newest = ScriptDirectory.from_config(config).get_current_head()
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 60})
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 60}, hide_parameters=True)
     event.listen(engine, "connect", prepare_connection)
 
     # The write lock makes two processes that start together migrate one after the other.

@@ -64,7 +64,6 @@ people = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("email", String(320), nullable=False, unique=True),  # lower case: one person, one row
-    Column("name", String(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -73,6 +72,8 @@ memberships = Table(
     metadata,
     Column("account_id", String(40), ForeignKey("accounts.id"), primary_key=True),
     Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    # Each account's own word for the person: what one writes, no other reads.
+    Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_memberships_person_id", "person_id"),
@@ -151,13 +152,15 @@ credentials = Table(
     Index("ix_credentials_account_id", "account_id", "deleted_at", "created_at"),
 )
 
-# One row. Its number grows in the very transaction that takes validity away from any key, so that a verifier which
-# sees the same number as before knows that what it cached is still true.
+# One row, changed in the very transaction that changes which keys work. Its number counts revocations. Its token is
+# hashed on from change to change, so that two equal tokens mean one and the same history: a verifier which sees the
+# same token as before knows that what it cached is still true, also when a backup was put back in between.
 revocation_counter = Table(
     "revocation_counter",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
+    Column("token", String(64), nullable=False),
     CheckConstraint("id = 1", name="single_row"),
 )
 

@@ -2,15 +2,15 @@
 
 How (docs/decisions/0004): the change signal differs after every commit, by whichever process. While it equals the value
 that was read before the last look into the database, nothing was committed since, and the cache is the truth. When it
-differs, the revocation number is read anew: unchanged, the commits took no validity away and the cache stays;
-grown, the cache is emptied. Only keys that work are cached, so a new key and a newly enabled account work at once.
+differs, the state of the keys is read anew: the same, the commits did not touch any key and the cache stays; another
+one, older or newer, the cache is emptied. Only keys that work are cached.
 """
 
 from __future__ import annotations
 
-from keywright.credentials import Keyring, VerificationKey, find_verification_key
+from keywright.credentials import Sealer, VerificationKey, find_verification_key
 from keywright.errors import Unavailable
-from keywright.revocation import revocation_number
+from keywright.revocation import key_state
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 
@@ -25,16 +25,16 @@ class VerificationKeys:
         size: most keys to keep.
     """
 
-    def __init__(self, database: Database, signal: ChangeSignal, keyring: Keyring, *, size: int) -> None:
+    def __init__(self, database: Database, signal: ChangeSignal, keyring: Sealer, *, size: int) -> None:
         self._database = database
         self._change_signal = signal
         self._read_signal = signal.read
         self._keyring = keyring
         self._size = size
         self._entries: dict[str, VerificationKey] = {}
-        # What the entries rest on: the signal as it was before the database was read, and the number read then.
+        # What the entries rest on: the signal as it was before the database was read, and the state read then.
         self._signal: bytes | None = None
-        self._number = -1
+        self._state: tuple[int, str] | None = None
 
     def __len__(self) -> int:
         """How many keys are cached."""
@@ -85,16 +85,14 @@ class VerificationKeys:
             )
         signal = self._read_signal()  # before the read below, or a commit in between would go unseen
         async with self._database.read() as session:
-            number = await revocation_number(session)
-            known = self._entries.get(client_id) if number == self._number else None
+            state = await key_state(session)
+            known = self._entries.get(client_id) if state == self._state else None
             key = known or await find_verification_key(session, client_id, self._keyring)
-        if number < self._number:
-            # While we waited, another task saw a later state. What we read was true when we were asked, and may not
-            # be any more: it serves this one request and is not kept.
-            return key
-        if number > self._number:
+        if state != self._state:
+            # Also when this state is the older one, because another task was quicker: our own signal comes with it, and
+            # it no longer equals the one in force, so that nothing is served from here before a new look.
             self._entries.clear()
-            self._number = number
+            self._state = state
         self._signal = signal
         if key is not None and key.api_access_enabled:
             if len(self._entries) >= self._size and client_id not in self._entries:

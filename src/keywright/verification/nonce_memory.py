@@ -1,10 +1,15 @@
 """What the processes of one host remember together: taking it up, keeping it in bounds, beginning anew.
 
 `attach`, `catch_up` and `grow` are called with the control file's lock held; the rest needs none.
+
+Every change of state is all or nothing. What can fail (opening, mapping, making files) comes first and leaves its
+results in local variables; then `_take` assigns them, the epoch last. So whatever fails, at whatever call, this
+process has the old state whole, and if others see a new one, it sees that its epoch is not theirs.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -43,6 +48,8 @@ _RECKON_SECONDS = 300.0
 # When a new generation finds no room on the disk, the old one goes on, and so much later we try again.
 _AGAIN_SECONDS = 5.0
 _MOST_AHEAD_SECONDS = 86_400
+# With these a file is not damaged, but we have no hands free to open it.
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class NonceMemory:
@@ -58,7 +65,7 @@ class NonceMemory:
         capacity: the most nonces remembered.
     """
 
-    # Set by `attach`, and true until the epoch changes. The public ones are read for every request.
+    # Set by `_take`, and true until the epoch changes. The public ones are read for every request.
     words: memoryview[int]  # the control page's counters
     epoch: int
     hasher: Any  # a BLAKE2b that has taken the key; typeshed has no public name for it
@@ -112,26 +119,30 @@ class NonceMemory:
         self._control = ControlPage(self.lock)
         self._mapped = True
         self.words = self._control.words
-        alone = False
-        if self._boot_id is None:
-            self._presence, alone = self.place.enter()
+        if self._boot_id is None and self._enter():
+            # At once: if we fail before a new beginning, those who come after us are not alone.
+            self.words[EPOCH] = 0
         try:
             self._adopt()
-            self._examine(alone)
+            self._examine()
         except (Damaged, ValueError):
             self._begin_anew()
         self.words[MOST_AHEAD] = max(self.words[MOST_AHEAD], self._max_ahead_seconds)
 
     def detach(self) -> None:
-        """Lets go of the files. A lock that we hold ends with the last descriptor of it."""
+        """Lets go of the files, until `open_control`. A lock that we hold ends with the last descriptor of it."""
         self._close_tables()
         if self._mapped:
-            self._control.close()
             self._mapped = False
-        for descriptor in (self.lock, self._presence):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self.lock = self._presence = -1
+            self._control.close()
+        descriptor, self.lock = self.lock, -1
+        _close(descriptor)
+
+    def close(self) -> None:
+        """Lets go of everything: of the proof, too, that the machine was not restarted."""
+        self.detach()
+        descriptor, self._presence = self._presence, -1
+        _close(descriptor)
 
     def unprovable(self, created: int, credential_created_at: float) -> bool:
         """Tells whether a signature that is not remembered could have been used before.
@@ -144,7 +155,7 @@ class NonceMemory:
             return True
         lost = self.header.lost_at
         uptime = self._uptime()
-        if uptime < self._reckon_until():
+        if uptime < self._reckon_until(self.header):
             # A clock that was behind at the beginning, and was then put right, makes the loss look earlier
             # than it was. Uptime is read first: being stopped in between errs towards later.
             lost = max(lost, self._clock() - (uptime - self.header.lost_uptime))
@@ -165,13 +176,13 @@ class NonceMemory:
 
         Raises:
             Damaged: the files do not hold together any more.
-            OSError: there is no room on the disk, and none in the table.
+            OSError: they cannot be read.
         """
         if self.words[EPOCH] != self.epoch:
             self._adopt()
         if now < self.lasts_from:
             # The clock was set back. Counted by the old time, the generation would last for as long again.
-            self._change(replace(self._layout, started_at=now), [*self._layout.tables], None)
+            self._change(replace(self._layout, started_at=now), self.tables)
         elif now >= self.lasts_until:
             self._turn(now)
 
@@ -190,8 +201,8 @@ class NonceMemory:
                 private=f"{self.capacity} nonces are remembered; raise the capacity",
             )
         layout = self._layout
-        added = Listed(layout.next_number, layout.generation, 4 * self.tables[-1].listed.slots)
-        self._change(layout, [*layout.tables], added)
+        added = self._create(Listed(layout.next_number, layout.generation, 4 * self.tables[-1].listed.slots))
+        self._change(layout, self.tables, added)
 
     def _turn(self, now: float) -> None:
         """Begins a new generation, sized after the one that ends, and drops what no window reaches."""
@@ -199,34 +210,37 @@ class NonceMemory:
         held = _entries([table for table in self.tables if table.listed.generation == layout.generation])
         # Dropping only this costs no honest signer a refusal. Signatures of a time when the clock was wrongly
         # ahead stay remembered, instead of making everything up to them unprovable.
-        kept = [table.listed for table in self.tables if table.words[MAX_CREATED] + self._max_age_seconds >= now]
+        kept = [table for table in self.tables if table.words[MAX_CREATED] + self._max_age_seconds >= now]
         begun = replace(layout, started_at=now, generation=layout.generation + 1)
         try:
-            self._change(begun, kept, Listed(layout.next_number, begun.generation, slots_for(held)))
+            added = self._create(Listed(layout.next_number, begun.generation, slots_for(held)))
         except OSError:
-            # A generation that lasts longer forgets nothing.
-            if self.tables[-1].words[COUNT] >= self.room:
-                raise
+            # A generation that lasts longer forgets nothing; and if its table is full, `grow` says so.
             self.lasts_until = now + _AGAIN_SECONDS
+            return
+        self._change(begun, kept, added)
 
-    def _change(self, layout: Layout, kept: list[Listed], added: Listed | None) -> None:
+    def _change(self, layout: Layout, kept: list[NonceTable], added: NonceTable | None = None) -> None:
         """Puts `layout` in force with the kept tables and the added one; what else there was is forgotten."""
-        if added is not None:
-            kept = [*kept[1 - MOST_TABLES :], added]
-            NonceTable.create(self._path(added), added, self.header.token).close()
-        dropped = [table for table in self.tables if table.listed not in kept]
-        forgotten = [table.words[MAX_CREATED] for table in dropped]
-        layout = replace(
-            layout,
-            forgotten_through=max([layout.forgotten_through, *forgotten]),
-            next_number=layout.next_number + 1,
-            dropped=layout.dropped + _entries(dropped),
-            tables=tuple(kept),
-        )
-        self._control.write_layout(layout, self.epoch + 1)
-        self.words[EPOCH] = self.epoch + 1
-        self._adopt()
-        self.place.sweep({self._path(listed) for listed in kept}, self.header.token)
+        tables = [*kept] if added is None else [*kept[1 - MOST_TABLES :], added]
+        try:
+            dropped = [table for table in self.tables if table not in tables]
+            layout = replace(
+                layout,
+                forgotten_through=max([layout.forgotten_through, *(table.words[MAX_CREATED] for table in dropped)]),
+                next_number=layout.next_number + 1,
+                dropped=layout.dropped + _entries(dropped),
+                tables=tuple(table.listed for table in tables),
+            )
+            epoch = self.epoch + 1
+            self._control.write_layout(layout, epoch)
+            self.words[EPOCH] = epoch
+            self._take(epoch, self.header, layout, tables)
+        except BaseException:
+            if added is not None:
+                added.close()
+            raise
+        self.place.sweep({self._path(table.listed) for table in tables}, self.header.token)
 
     def _adopt(self) -> None:
         """Takes up the layout in force."""
@@ -235,29 +249,52 @@ class NonceMemory:
             raise Damaged("a new beginning was not finished")
         header, layout = self._control.header(), self._control.layout(epoch)
         known = {table.listed: table for table in self.tables} if self.tables and header == self.header else {}
-        self.header, self._layout, self.epoch = header, layout, epoch
-        tables = [known.get(listed) or NonceTable(self._path(listed), listed, header.token) for listed in layout.tables]
-        for table in self.tables:
-            if table not in tables:
+        opened: list[NonceTable] = []
+        try:
+            for listed in layout.tables:
+                if listed not in known:
+                    known[listed] = NonceTable(self.place.table(header.token, listed.number), listed, header.token)
+                    opened.append(known[listed])
+            self._take(epoch, header, layout, [known[listed] for listed in layout.tables])
+        except BaseException:
+            for table in opened:
                 table.close()
-        self.tables = tables
+            raise
+
+    def _take(self, epoch: int, header: Header, layout: Layout, tables: list[NonceTable]) -> None:
+        """Goes over to another state, and closes the tables that it lacks."""
         # The key stands before the message, which BLAKE2 allows (it cannot be extended), and not in its place for
         # keys, which would take a block of its own: one compression instead of two.
-        self.hasher = hashlib.blake2b(header.key, digest_size=16)
-        self.room = min(tables[-1].limit, self.capacity - _entries(tables[:-1]))
+        hasher = hashlib.blake2b(header.key, digest_size=16)
+        room = min(tables[-1].limit, self.capacity - _entries(tables[:-1]))
+        reckoned = self._uptime() < self._reckon_until(header)
+        left = [table for table in self.tables if table not in tables]
+        # From here on nothing can fail. The tables come before the header, which says whose they are.
+        self.tables, self.hasher, self.room = tables, hasher, room
+        self.header, self._layout = header, layout
         self.lasts_from = layout.started_at - _SET_BACK_SECONDS
         # A second more than a signature lives, so that what is dropped is out of every honest window.
         self.lasts_until = layout.started_at + self._max_age_seconds + self._max_ahead_seconds + 1
-        self.horizon = math.inf if self._uptime() < self._reckon_until() else self.recorded_horizon()
+        self.horizon = math.inf if reckoned else self.recorded_horizon()
+        self.epoch = epoch
+        for table in left:
+            table.close()
 
-    def _reckon_until(self) -> float:
-        life_seconds = self._max_age_seconds + self.header.lost_ahead + _UNSEEN_SECONDS
-        return self.header.lost_uptime + life_seconds + _RECKON_SECONDS
+    def _reckon_until(self, header: Header) -> float:
+        life_seconds = self._max_age_seconds + header.lost_ahead + _UNSEEN_SECONDS
+        return header.lost_uptime + life_seconds + _RECKON_SECONDS
 
-    def _examine(self, alone: bool) -> None:
+    def _enter(self) -> bool:
+        """Enters the place; tells whether nobody else is there, we ourselves before `detach` included."""
+        entered, alone = self.place.enter()
+        left, self._presence = self._presence, entered
+        _close(left)
+        return alone
+
+    def _examine(self) -> None:
         """Raises Damaged if the memory is not of this boot, not in its place, or not whole."""
-        if alone or self.header.boot_id != (self._boot_id or ""):
-            raise Damaged("the machine was restarted, or nobody can tell")
+        if self.header.boot_id != (self._boot_id or ""):
+            raise Damaged("the machine was restarted")
         if self.header.mark != self.place.mark():
             raise Damaged("the files were copied, restored or moved")
         # A nonce is counted first in its table and last here: if tables hold less, one of them is an old one.
@@ -281,15 +318,20 @@ class NonceMemory:
             lost_ahead=max(ahead, self._max_ahead_seconds),
         )
         first = Listed(1, 1, LEAST_SLOTS)
-        NonceTable.create(self.place.table(header.token, first.number), first, header.token).close()
-        epoch = 1 + secrets.randbits(60)
-        # The layout before the header: killed in between, what was salvaged can be salvaged again.
-        self._control.write_layout(Layout(forgotten_through, lost_at, 2, 0, 1, (first,)), epoch)
-        self._control.write_header(header)
-        self.words[REMEMBERED] = 0
-        self.words[MOST_AHEAD] = self._max_ahead_seconds
-        self.words[EPOCH] = epoch
-        self._adopt()
+        table = NonceTable.create(self.place.table(header.token, first.number), first, header.token)
+        try:
+            epoch = 1 + secrets.randbits(60)
+            layout = Layout(forgotten_through, lost_at, 2, 0, 1, (first,))
+            # The layout before the header: killed in between, what was salvaged can be salvaged again.
+            self._control.write_layout(layout, epoch)
+            self._control.write_header(header)
+            self.words[REMEMBERED] = 0
+            self.words[MOST_AHEAD] = self._max_ahead_seconds
+            self.words[EPOCH] = epoch
+            self._take(epoch, header, layout, [table])
+        except BaseException:
+            table.close()
+            raise
         self.place.sweep({self._path(first)})
 
     def _salvage(self) -> tuple[int, int]:
@@ -303,20 +345,39 @@ class NonceMemory:
                     layout = self._control.layout(half)
                     forgotten_through = max(forgotten_through, layout.forgotten_through)
                     for listed in layout.tables:
-                        with suppress(Damaged, OSError, ValueError):
-                            path = self.place.table(header.token, listed.number)
-                            table = NonceTable(path, listed, header.token)
-                            forgotten_through = max(forgotten_through, table.words[MAX_CREATED])
-                            table.close()
+                        forgotten_through = max(forgotten_through, self._newest(header, listed))
         return forgotten_through, ahead
+
+    def _newest(self, header: Header, listed: Listed) -> int:
+        """The largest `created` in a table that is perhaps in force no more, if it can be read."""
+        try:
+            table = NonceTable(self.place.table(header.token, listed.number), listed, header.token)
+        except (Damaged, ValueError):
+            return NEVER
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                raise
+            return NEVER
+        newest = table.words[MAX_CREATED]
+        table.close()
+        return newest
+
+    def _create(self, listed: Listed) -> NonceTable:
+        return NonceTable.create(self._path(listed), listed, self.header.token)
 
     def _path(self, listed: Listed) -> Path:
         return self.place.table(self.header.token, listed.number)
 
     def _close_tables(self) -> None:
-        for table in self.tables:
+        tables, self.tables = self.tables, []
+        for table in tables:
             table.close()
-        self.tables = []
+
+
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        with suppress(OSError):  # even then it is closed
+            os.close(descriptor)
 
 
 def _entries(tables: list[NonceTable]) -> int:

@@ -122,10 +122,13 @@ class NoncePlace:
         """Tells whether the marked files are still here, as far as a running process has to care.
 
         The directory's change time is left out: a file put there by hand must not end a memory in use.
+
+        Raises:
+            OSError: nobody can tell.
         """
         try:
             control, seal = self.control.stat(), self._seal.lstat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return (control.st_dev, control.st_ino) == (mark.device, mark.control_inode) and (
             seal.st_ino,
@@ -151,17 +154,20 @@ class NoncePlace:
         return self._tables / f"{_name(token)}-{number}"
 
     def sweep(self, wanted: set[Path], token: bytes | None = None) -> None:
-        """Deletes tables that are not wanted: those dropped, and those that killed processes left.
+        """Deletes tables that are not wanted: those dropped, and those that killed or failed processes left.
+
+        What cannot be deleted now is left to the next change.
 
         Args:
             wanted: the tables to keep.
             token: the memory whose tables to look at; all, if None. A process whose files were replaced does not
                 know it yet, and must not delete the tables of those who came after.
         """
-        for path in self._tables.glob("*" if token is None else f"{_name(token)}-*"):
-            if path not in wanted:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+        with suppress(OSError):
+            for path in self._tables.glob("*" if token is None else f"{_name(token)}-*"):
+                if path not in wanted:
+                    with suppress(OSError):
+                        path.unlink(missing_ok=True)
 
     def enter(self) -> tuple[int, bool]:
         """Takes a shared lock on the directory, to be kept for life, for systems without a boot id.
@@ -171,15 +177,22 @@ class NoncePlace:
         Returns:
             The descriptor that keeps the lock, and whether nobody else had one. If somebody had, the machine
             was not restarted since he entered.
+
+        Raises:
+            OSError: the directory cannot be opened or locked.
         """
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            alone = False
-        # Does not wait: the exclusive lock is taken only under the control file's lock, which is ours now.
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                alone = True
+            except BlockingIOError:
+                alone = False
+            # Does not wait: the exclusive lock is taken only under the control file's lock, which is ours now.
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        except BaseException:
+            os.close(descriptor)
+            raise
         return descriptor, alone
 
 

@@ -215,6 +215,8 @@ class NonceTable:
             if os.fstat(descriptor).st_size != size:
                 raise Damaged(f"table {listed.number} has another size")
             self.map = mmap.mmap(descriptor, size)
+        except ValueError as fault:
+            raise Damaged(f"table {listed.number} was shortened") from fault
         finally:
             os.close(descriptor)
         self.listed = listed
@@ -252,14 +254,15 @@ class NonceTable:
         except FileNotFoundError as fault:
             raise Damaged("the directory of tables is gone") from fault
         try:
-            _allot(descriptor, size)
-            os.pwrite(descriptor, struct.pack("=6q", *_marks(listed, token), 0, NEVER), size - _TAIL_BYTES)
+            try:
+                _allot(descriptor, size)
+                os.pwrite(descriptor, struct.pack("=6q", *_marks(listed, token), 0, NEVER), size - _TAIL_BYTES)
+            finally:
+                os.close(descriptor)
+            return cls(path, listed, token)
         except OSError:
             path.unlink(missing_ok=True)
             raise
-        finally:
-            os.close(descriptor)
-        return cls(path, listed, token)
 
     def close(self) -> None:
         """Gives the mapping back."""

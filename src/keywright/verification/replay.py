@@ -22,6 +22,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -157,11 +158,15 @@ class EmbeddedNonceStore:
             capacity=capacity,
         )
         store = cls(memory, machine.uptime)
-        with store._threads:
-            store._attach()
+        try:
+            with store._threads:
+                store._attach()
+        except BaseException:
+            store.close()
+            raise
         return store
 
-    def remember(  # noqa: C901, PLR0912 - one flat way: a call of a function costs as much as what it would do
+    def remember(  # noqa: C901, PLR0912, PLR0915 - one flat way: a call of a function costs as much as what it would do
         self, client_id: str, nonce: str, created: int, credential_created_at: float, now: float
     ) -> ReplayVerdict:
         """Judges a signature that holds, and remembers it if it is fresh.
@@ -188,59 +193,83 @@ class EmbeddedNonceStore:
         memory = self._memory
         fault = ""
         with self._threads:
-            for _ in _ATTEMPTS:
-                if not self._ready:
-                    self._attach()
-                try:
-                    fcntl.flock(memory.lock, _LOCK_NOW)
-                except BlockingIOError:
-                    self._wait_for_lock()
-                try:
-                    if memory.words[EPOCH] != memory.epoch or not memory.lasts_from <= now < memory.lasts_until:
-                        memory.catch_up(now)
-                    hasher = memory.hasher.copy()
-                    hasher.update(text)
-                    fingerprint = hasher.digest()
-                    start = int.from_bytes(fingerprint, "little")
-                    for table in memory.tables:
-                        slots = table.map
-                        at = start & table.mask
-                        while (entry := slots[at : at + SLOT_BYTES]) != EMPTY:
-                            if entry == fingerprint:
-                                return _REPLAYED
-                            at = (at + SLOT_BYTES) & table.mask
-                    if created <= memory.horizon and memory.unprovable(created, credential_created_at):
-                        return _UNPROVABLE
-                    # `table`, `slots` and `at` are the last table, which takes what is new, and its free slot.
-                    counters = table.words
-                    if (count := counters[COUNT]) >= memory.room:
-                        memory.grow()
-                        table = memory.tables[-1]
-                        slots, counters, count = table.map, table.words, 0
-                        at = start & table.mask
-                    # In this order: killed in between, the table claims more than it holds: harmless.
-                    if created > counters[MAX_CREATED]:  # noqa: PLR1730 - max() takes twice as long
-                        counters[MAX_CREATED] = created
-                    counters[COUNT] = count + 1
-                    slots[at : at + SLOT_BYTES] = fingerprint
-                    memory.words[REMEMBERED] += 1
-                except Damaged as damage:
-                    # Someone changed the files under us: look again from the beginning.
-                    self._ready, fault = False, str(damage)
-                    continue
-                except OSError as error:
-                    raise _unwritable(error) from error
-                finally:
-                    fcntl.flock(memory.lock, fcntl.LOCK_UN)
-                # After the insertion, so that being stopped cannot part the look from what it vouches for.
-                uptime = self._uptime()
-                if uptime < self._look_at and now - credential_created_at > _YOUNG_SECONDS:
-                    return _FRESH
-                if memory.place.stands(memory.header.mark):
-                    self._look_at = uptime + _LOOK_SECONDS
-                    return _FRESH
-                self._ready, fault = False, "the files were replaced"
+            try:
+                for _ in _ATTEMPTS:
+                    if not self._ready:
+                        self._attach()
+                    try:
+                        try:
+                            fcntl.flock(memory.lock, _LOCK_NOW)
+                        except BlockingIOError:
+                            self._wait_for_lock()
+                        if memory.words[EPOCH] != memory.epoch or not memory.lasts_from <= now < memory.lasts_until:
+                            memory.catch_up(now)
+                        hasher = memory.hasher.copy()
+                        hasher.update(text)
+                        fingerprint = hasher.digest()
+                        start = int.from_bytes(fingerprint, "little")
+                        for table in memory.tables:
+                            slots = table.map
+                            at = start & table.mask
+                            while (entry := slots[at : at + SLOT_BYTES]) != EMPTY:
+                                if entry == fingerprint:
+                                    return _REPLAYED
+                                at = (at + SLOT_BYTES) & table.mask
+                        if created <= memory.horizon and memory.unprovable(created, credential_created_at):
+                            return _UNPROVABLE
+                        # `table`, `slots` and `at` are the last table, which takes what is new, and its free slot.
+                        counters = table.words
+                        if (count := counters[COUNT]) >= memory.room:
+                            memory.grow()
+                            table = memory.tables[-1]
+                            slots, counters, count = table.map, table.words, 0
+                            at = start & table.mask
+                        # In this order: killed in between, the table claims more than it holds: harmless.
+                        if created > counters[MAX_CREATED]:  # noqa: PLR1730 - max() takes twice as long
+                            counters[MAX_CREATED] = created
+                        counters[COUNT] = count + 1
+                        slots[at : at + SLOT_BYTES] = fingerprint
+                        memory.words[REMEMBERED] += 1
+                    except Damaged as damage:
+                        # Someone changed the files under us: look again from the beginning.
+                        self._ready, fault = False, str(damage)
+                        continue
+                    finally:
+                        fcntl.flock(memory.lock, fcntl.LOCK_UN)
+                    # After the insertion, so that being stopped cannot part the look from what it vouches for.
+                    uptime = self._uptime()
+                    if uptime < self._look_at and now - credential_created_at > _YOUNG_SECONDS:
+                        return _FRESH
+                    if memory.place.stands(memory.header.mark):
+                        self._look_at = uptime + _LOOK_SECONDS
+                        return _FRESH
+                    self._ready, fault = False, "the files were replaced"
+            except Unavailable:
+                # The lock is not to be had, or there are too many entries; or `_attach` has let go already.
+                raise
+            except OSError as error:
+                self._let_go()
+                raise _unwritable(error) from error
+            except BaseException:
+                self._let_go()
+                raise
         raise _unsteady(fault)
+
+    def check(self) -> None:
+        """Makes sure that questions can be answered now; for a readiness check.
+
+        Raises:
+            Unavailable: the files cannot be had, or another process keeps the lock.
+        """
+        with self._threads:
+            if not self._ready:
+                self._attach()
+            try:
+                self._wait_for_lock()
+                fcntl.flock(self._memory.lock, fcntl.LOCK_UN)
+            except OSError as error:
+                self._let_go()
+                raise _unwritable(error) from error
 
     def statistics(self) -> NonceStatistics:
         """Tells what the store holds.
@@ -267,7 +296,7 @@ class EmbeddedNonceStore:
         with self._threads:
             self._closed = True
             self._ready = False
-            self._memory.detach()
+            self._memory.close()
 
     def _attach(self) -> None:
         if self._closed:
@@ -278,20 +307,30 @@ class EmbeddedNonceStore:
                 uptime = self._uptime()
                 memory.open_control()
                 self._wait_for_lock()
-                try:
-                    # Whoever had the lock before us may have put another file in its place.
-                    if memory.place.is_control(memory.lock):
-                        memory.attach()
-                        self._look_at = uptime + _LOOK_SECONDS
-                        self._ready = True
-                        return
-                finally:
+                # Whoever had the lock before us may have put another file in its place.
+                if memory.place.is_control(memory.lock):
+                    memory.attach()
                     fcntl.flock(memory.lock, fcntl.LOCK_UN)
+                    self._look_at = uptime + _LOOK_SECONDS
+                    self._ready = True
+                    return
         except OSError as error:
             raise _unwritable(error) from error
         except Damaged as damage:
             raise _unsteady(str(damage)) from damage
+        finally:
+            if not self._ready:
+                self._let_go()
         raise _unsteady("the control file was replaced")
+
+    def _let_go(self) -> None:
+        """Forgets what this process holds of the files, and any lock: the next call attaches anew."""
+        self._ready = False
+        if self._memory.lock >= 0:
+            # Closing is not enough: a child that is being forked just now has the same open file.
+            with suppress(OSError):
+                fcntl.flock(self._memory.lock, fcntl.LOCK_UN)
+        self._memory.detach()
 
     def _wait_for_lock(self) -> None:
         pause, waited = _FIRST_PAUSE_SECONDS, 0.0
@@ -320,7 +359,7 @@ class EmbeddedNonceStore:
         # A thread of the parent may have held it, and here nobody would ever let it go.
         self._threads = threading.Lock()
         self._ready = False
-        self._memory.detach()
+        self._memory.close()
 
 
 def _leave_to_parent(reference: weakref.ReferenceType[EmbeddedNonceStore]) -> None:

@@ -46,8 +46,8 @@ def wrapping_content_type():
     return covering("@method", "@target-uri", "content-digest", '"content-type";bs')
 
 
-def unseen(*components, headers=NO_BODY):
-    return signed(request("POST", headers=headers, body=None), components=components)
+def unseen(*components, headers=NO_BODY, method="POST"):
+    return signed(request(method, headers=headers, body=None), components=components)
 
 
 SIG, INP = "Signature", "Signature-Input"
@@ -448,11 +448,39 @@ def test_unseen_body_is_accepted_but_not_verified():
     assert not answer.body_verified
 
 
-@pytest.mark.parametrize("headers", [NO_BODY, [("Content-Length", "0")]])
-def test_request_that_has_no_body_as_its_headers_tell(headers):
-    answer = check(unseen("@method", "@target-uri", headers=headers))
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("POST", [("Content-Length", "0")]), *((method, NO_BODY) for method in ("GET", "HEAD", "OPTIONS", "DELETE"))],
+)
+def test_request_that_has_no_body_as_method_or_headers_tell(method, headers):
+    answer = check(unseen("@method", "@target-uri", headers=headers, method=method))
     assert isinstance(answer, Verified)
     assert not answer.body_verified
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        *((method, NO_BODY) for method in ("POST", "PUT", "PATCH", "PURGE")),
+        ("GET", [("Content-Length", "3")]),
+        ("DELETE", [("Transfer-Encoding", "chunked")]),
+    ],
+)
+def test_request_whose_body_cannot_be_ruled_out_needs_a_digest(method, headers):
+    answer = check(unseen("@method", "@target-uri", headers=headers, method=method))
+    assert isinstance(answer, Refused)
+    assert answer.code is Code.COVERAGE_INSUFFICIENT
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["garbage!!", "", "md5=:AAAAAAAAAAAAAAAAAAAAAA==:", "sha-256=:AAAA:", "sha-256", "sha-256=:AAAA:, md5=:AAAA:"],
+)
+def test_digest_of_an_unseen_body_must_be_one_to_trust(value):
+    headers = [*NO_BODY, ("Content-Digest", value)]
+    answer = check(unseen("@method", "@target-uri", "content-digest", headers=headers))
+    assert isinstance(answer, Refused)
+    assert answer.code is Code.DIGEST_MISMATCH
 
 
 def test_a_header_named_like_a_derived_component_changes_nothing():

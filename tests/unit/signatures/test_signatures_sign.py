@@ -43,10 +43,11 @@ def test_what_can_be_asked_for():
         request(body=b"", headers=[]), label="a", expires=NOW + 5, tag='a"b', include_alg=True, algorithm=HMAC_SHA256
     )
     assert added["Signature-Input"] == (
-        f'a=("@method" "@target-uri");created={NOW};keyid="{KEY_ID}";nonce="{NONCE}";expires={NOW + 5}'
+        f'a=("@method" "@target-uri" "content-digest");created={NOW};keyid="{KEY_ID}";nonce="{NONCE}";expires={NOW + 5}'
         ';alg="hmac-sha256";tag="a\\"b"'
     )
-    assert list(added) == ["Signature-Input", "Signature"]
+    assert list(added) == ["Content-Digest", "Signature-Input", "Signature"]
+    assert list(sign(request("GET", body=b"", headers=[]))) == ["Signature-Input", "Signature"]
 
 
 def test_request_is_left_alone():

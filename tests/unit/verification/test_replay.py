@@ -461,7 +461,7 @@ def test_a_beginning_cut_short_is_begun_again(world, monkeypatch):
 
 
 @pytest.mark.usefixtures("small_tables")
-@pytest.mark.parametrize("step", ["create", "write_layout", "_adopt", "sweep"])
+@pytest.mark.parametrize("step", ["create", "write_layout", "_take", "sweep"])
 def test_a_change_cut_short_loses_nothing(world, monkeypatch, step):
     store = world.settled()
     accepted = []

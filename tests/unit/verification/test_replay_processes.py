@@ -6,62 +6,24 @@ import fcntl
 import os
 import random
 import signal
-import struct
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nonce_child import Child
 
 from keywright.errors import Unavailable
 from keywright.verification.replay import EmbeddedNonceStore, ReplayVerdict
 
 FRESH, REPLAYED, UNPROVABLE = ReplayVerdict
-REPORT = struct.Struct("=qq")  # number of the nonce, created
 APART = 50_000_000
 KEY_MADE_AT = 4e9  # after any loss: whatever is refused here is refused because it is remembered or was dropped
 
 
 def open_store(directory: Path, **settings) -> EmbeddedNonceStore:
     return EmbeddedNonceStore.open(directory, clock=time.time, max_age_seconds=300, max_ahead_seconds=30, **settings)
-
-
-class Child:
-    """A forked process that runs `work(report)` and is no more when it ends."""
-
-    def __init__(self, work: Callable[[Callable[[int, int], None]], None]) -> None:
-        self._read, write = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 1
-            try:
-                work(lambda number, created: os.write(write, REPORT.pack(number, created)) and None)
-                status = 0
-            finally:
-                os._exit(status)
-        os.close(write)
-        self._chunks: list[bytes] = []
-        self._reader = threading.Thread(target=self._drain)
-        self._reader.start()
-
-    def _drain(self) -> None:
-        while chunk := os.read(self._read, 1 << 16):
-            self._chunks.append(chunk)
-        os.close(self._read)
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-
-    def wait(self) -> int:
-        """Its exit status: 0 well, -9 killed."""
-        _, status = os.waitpid(self.pid, 0)
-        self._reader.join()
-        return os.waitstatus_to_exitcode(status)
-
-    def reports(self) -> list[tuple[int, int]]:
-        raw = b"".join(self._chunks)
-        return list(REPORT.iter_unpack(raw[: len(raw) // REPORT.size * REPORT.size]))
 
 
 def test_processes_that_hammer_the_same_nonces_accept_each_once(tmp_path):

@@ -79,7 +79,6 @@ def upgrade() -> None:
         "people",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("email", name=op.f("uq_people_email")),
@@ -88,6 +87,7 @@ def upgrade() -> None:
         "revocation_counter",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_revocation_counter_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_revocation_counter")),
     )
@@ -134,6 +134,7 @@ def upgrade() -> None:
         "memberships",
         sa.Column("account_id", sa.String(length=40), nullable=False),
         sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_memberships_account_id")),
@@ -160,4 +161,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"], unique=False)
     op.create_index("ix_sessions_person_id", "sessions", ["person_id"], unique=False)
-    op.execute("INSERT INTO revocation_counter (id, number) VALUES (1, 0)")
+    op.execute("INSERT INTO revocation_counter (id, number, token) VALUES (1, 0, '')")
