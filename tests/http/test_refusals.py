@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,10 +19,8 @@ import keywright
 from keywright.errors import RefusalCode
 from keywright.formats import format_client_secret, is_client_id, new_client_id
 from keywright.signatures import SignedRequest, content_digest
+from peers.peers import NodePeer, PyPIPeer
 from support.server import Answer, Server, running
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
-from peers import NodePeer, PyPIPeer
 
 ALGORITHMS = ("ed25519", "hmac-sha256")
 SIGNERS = ("sdk", "pypi", "npm")

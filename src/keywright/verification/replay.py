@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from keywright.errors import Unavailable
 from keywright.verification.nonce_memory import NonceMemory
@@ -60,20 +60,6 @@ _LONGEST_PAUSE_SECONDS = 0.001
 _LOOK_SECONDS = 0.25
 _YOUNG_SECONDS = 2.0
 _ATTEMPTS = (1, 2, 3, 4)
-
-
-class NonceStore(Protocol):
-    """Remembers the nonces of accepted signatures."""
-
-    def remember(
-        self, client_id: str, nonce: str, created: int, credential_created_at: float, now: float
-    ) -> ReplayVerdict:
-        """Judges a signature that holds, and remembers it if it is fresh (see EmbeddedNonceStore)."""
-        ...
-
-    def close(self) -> None:
-        """Lets go of everything."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
