@@ -57,7 +57,7 @@ def test_kill_9_during_200_creates_and_deletes(data_dir: Path):
             ]
             for thread in threads:
                 thread.start()
-            for _ in range(random.Random(rounds).randrange(20, 45)):
+            for _ in range(random.Random(rounds).randrange(40, 65)):
                 assert done.acquire(timeout=30)
             server.kill()
             for thread in threads:

@@ -50,12 +50,13 @@ def run() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    if not SIGNING_COMMANDS.intersection(sys.argv[1:2]):
-        _add_server_commands()
+    wanted = sys.argv[1] if len(sys.argv) > 1 else None
+    if wanted not in SIGNING_COMMANDS:
+        _add_server_commands(wanted)
     application()
 
 
-def _add_server_commands() -> None:
+def _add_server_commands(wanted: str | None) -> None:
     try:
         from keywright.cli.administer import add_server_commands
     except ModuleNotFoundError as error:
@@ -64,4 +65,4 @@ def _add_server_commands() -> None:
         # Without the server's parts, --help still shows what there is.
         print("keywright: to serve and administer, pip install 'keywright[server]'", file=sys.stderr)
     else:
-        add_server_commands(application)
+        add_server_commands(application, wanted)
