@@ -42,8 +42,7 @@ def serve(
         from keywright.app import prepare
         from keywright.serving import serve as serve_listeners
 
-        prepare(settings)
-        status = serve_listeners(settings, announce=lambda line: print(line, flush=True))
+        status = serve_listeners(settings, prepare=prepare, announce=lambda line: print(line, flush=True))
     raise typer.Exit(status)
 
 

@@ -1,7 +1,8 @@
 """One listener: a web server process with its workers. Started by the supervisor, ends with it.
 
 The supervisor writes the settings as one line to our standard input and keeps the pipe open; when it ends, however it
-ends, the pipe closes, and so do we. Nothing that was started is left behind to hold the port.
+ends, the pipe closes, and so do we. Nothing that was started is left behind to hold the port. Until that line comes,
+what the workers need is loaded, while the supervisor makes the database ready; workers are forked from here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from functools import partial
+from importlib import import_module
 from typing import Any, Literal
 
 from granian.constants import Interfaces
@@ -28,12 +30,20 @@ _DRAIN_SECONDS = 20
 _HEADER_TIMEOUT_MS = 10_000
 
 
-def main() -> None:
-    """Serve until told to end; the process's entry."""
-    order = json.loads(sys.stdin.readline())
+def main(plane: Plane) -> None:
+    """Serve until told to end; the process's entry.
+
+    Args:
+        plane: which listener.
+    """
+    for room in ("app", "telemetry", *(("api",) if plane == "control" else ("gateway", "verification"))):
+        import_module(f"keywright.{room}")
+    line = sys.stdin.readline()
+    if not line:
+        return  # the supervisor gave up before there was anything to serve
+    settings_document = json.loads(line)
     lifeline = os.dup(sys.stdin.fileno())
-    plane: Plane = order["plane"]
-    settings = Settings.model_validate(order["settings"])
+    settings = Settings.model_validate(settings_document)
     configure_logs(settings.log_level, settings.log_format)
     end_with(lifeline)
     is_control = plane == "control"
@@ -51,7 +61,7 @@ def main() -> None:
         log_level=LogLevels.warning,
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}}},
     )
-    server.serve(target_loader=partial(load, plane, order["settings"], lifeline), wrap_loader=False)
+    server.serve(target_loader=partial(load, plane, settings_document, lifeline), wrap_loader=False)
 
 
 def load(plane: Plane, settings_document: dict[str, Any], lifeline: int) -> Any:

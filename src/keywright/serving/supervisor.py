@@ -25,11 +25,12 @@ _START_SECONDS = 60
 _STOP_SECONDS = 40
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
+def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: Callable[[str], None]) -> int:
     """Serve both listeners until SIGTERM or SIGINT.
 
     Args:
-        settings: the deployment's; `prepare` has been called.
+        settings: the deployment's.
+        prepare: makes ready what the listeners need; called while their processes load.
         announce: is given one line with both addresses when they answer.
 
     Returns:
@@ -40,8 +41,11 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     """
     settings = _with_ports(settings)
     with _signals() as told_to_end, _metrics_folder(settings) as environment:
-        listeners = [_start(plane, settings, environment) for plane in ("control", "data")]
+        listeners = [_start(plane, environment) for plane in ("control", "data")]
         try:
+            prepare(settings)
+            for listener in listeners:
+                _order(listener, settings)
             _await_answers(settings, listeners, told_to_end)
             if not told_to_end:
                 announce(
@@ -91,17 +95,20 @@ def _free_port(host: str, port: int, flag: str) -> int:
         ) from error
 
 
-def _start(plane: Plane, settings: Settings, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    listener = subprocess.Popen(
-        [sys.executable, "-c", "from keywright.serving.listener import main; main()"],
+def _start(plane: Plane, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-c", f"from keywright.serving.listener import main; main({plane!r})"],
         stdin=subprocess.PIPE,
         env=environment if plane == "data" else None,
     )
+
+
+def _order(listener: subprocess.Popen[bytes], settings: Settings) -> None:
+    """Tell a listener what to serve; one that has ended already is noticed afterwards."""
     assert listener.stdin is not None
-    order = {"plane": plane, "settings": settings.model_dump(mode="json")}
-    listener.stdin.write(json.dumps(order).encode() + b"\n")
-    listener.stdin.flush()  # and left open: it is the lifeline
-    return listener
+    with contextlib.suppress(BrokenPipeError):
+        listener.stdin.write(json.dumps(settings.model_dump(mode="json")).encode() + b"\n")
+        listener.stdin.flush()  # and left open: it is the lifeline
 
 
 def _await_answers(settings: Settings, listeners: list[subprocess.Popen[bytes]], told_to_end: list[int]) -> None:
