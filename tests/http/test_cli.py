@@ -193,7 +193,9 @@ def test_settings_are_shown(data_dir: Path):
 def test_the_version_is_printed():
     import keywright  # noqa: PLC0415
 
-    assert run_cli("--version").stdout == f"keywright {keywright.__version__}\n"
+    for command in ([sys.executable, "-m", "keywright"], [str(Path(sys.executable).with_name("keywright"))]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"keywright {keywright.__version__}\n"
 
 
 def test_signing_commands_load_nothing_of_the_server():

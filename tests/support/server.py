@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import contextlib
 import http.client
@@ -10,6 +11,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,17 +27,46 @@ PASSWORD = "correct horse battery"
 API_URL = "https://api.example.com/v1/payments?currency=EUR"
 
 
-def run_cli(
-    *arguments: str, data_dir: Path | None = None, stdin: str | None = None
-) -> subprocess.CompletedProcess[str]:
+class CommandLine:
+    """Runs commands in forks of a process that has loaded their modules; see cli_forks.py."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def run(self, arguments: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+        with self._lock, tempfile.TemporaryDirectory() as folder:
+            files = {name: f"{folder}/{name}" for name in ("stdin", "stdout", "stderr")}
+            Path(files["stdin"]).write_text(stdin)
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-W", "error", str(Path(__file__).with_name("cli_forks.py"))],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                atexit.register(self._end)
+            order = {**files, "environment": environment, "arguments": arguments}
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            status = int(self._process.stdout.readline())
+            said = (Path(files[name]).read_text() for name in ("stdout", "stderr"))
+            return subprocess.CompletedProcess(arguments, status, *said)
+
+    def _end(self) -> None:
+        self._process.communicate()
+
+
+COMMAND_LINE = CommandLine()
+
+
+def run_cli(*arguments: str, data_dir: Path | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run `keywright` and return what it said; settings of the outside do not leak in."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
-    command = [sys.executable, "-m", "keywright", *arguments]
+    command = [*arguments]
     if data_dir is not None:
         command += ["--data-dir", str(data_dir)]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment, input=stdin, timeout=120
-    )
+    return COMMAND_LINE.run(command, stdin)
 
 
 @dataclass
