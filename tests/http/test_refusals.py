@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -598,21 +599,22 @@ def _verify(server: Server, key: keywright.Credential, **options: object) -> Ans
     return server.verify(headers, url=URL, body=BODY)
 
 
-def test_a_lost_memory_of_nonces_and_a_lost_keyring_are_owned_up_to(data_dir: Path):
+def test_a_lost_memory_of_nonces_and_a_damaged_secret_are_owned_up_to(data_dir: Path):
     with running(data_dir) as server:
         account = server.account()
         key, mac = server.key(account), server.key(account, algorithm="hmac-sha256")
         used, unused = (keywright.sign(key, method="POST", url=URL, body=BODY) for _ in range(2))
         assert server.verify(used, url=URL, body=BODY).code == "accepted"
         assert _verify(server, mac).code == "accepted"
-        keyring = data_dir / "keyring.json"
 
         assert server.stop() == 0
         shutil.rmtree(data_dir / "nonces")
-        wrong = json.loads(keyring.read_text())
-        wrong["keys"]["k1"] = "A" * 43 + "="
-        keyring.write_text(json.dumps(wrong))
         server.start()
+        with contextlib.closing(sqlite3.connect(data_dir / "keywright.db")) as database, database:
+            database.execute(
+                "UPDATE credentials SET sealed_secret = CAST(substr(sealed_secret, 1, 20) || zeroblob(43) AS BLOB)"
+                " WHERE sealed_secret IS NOT NULL"
+            )
 
         # Neither can be told apart from a replay any more, and what cannot be proved is not accepted.
         assert_refused(server.verify(used, url=URL, body=BODY), "nonce_unprovable")

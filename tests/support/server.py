@@ -120,7 +120,9 @@ class Server:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("keywright is ready"), self.log_file.read_text()[-4000:]
+        if not line.startswith("keywright is ready"):
+            self.process.stdout.close()
+            raise AssertionError(f"the server did not start: {self.log_file.read_text()[-4000:]}")
         self.control, self.data = (part.split()[-1] for part in line.strip().split(", "))
         return self
 
