@@ -145,6 +145,9 @@ def _stop(listeners: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             listener.kill()
             listener.wait()
+        assert listener.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            listener.stdin.close()
 
 
 @contextlib.contextmanager
