@@ -40,8 +40,8 @@ from keywright.accounts import AccountType, Principal, PrincipalKind, create_acc
 from keywright.accounts.principal import TokenScope
 from keywright.app import open_database, prepare, random_bytes, verification_service
 from keywright.credentials import Algorithm, CreateCredential, create_credential
-from keywright.credentials.keyring import KeyringFile
 from keywright.formats import parse_client_secret
+from keywright.keyring import KeyringFile
 from keywright.settings import Settings, load_settings
 from keywright.signatures import SignedRequest, find_signature, public_key_of, signature_base, verify_signature
 from keywright.verification import Accepted, VerificationService

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright.credentials.keyring import Keyring, KeyringFile
 from keywright.errors import Unavailable
+from keywright.keyring import Keyring, KeyringFile
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.verification.replay import EmbeddedNonceStore

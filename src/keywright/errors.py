@@ -5,6 +5,7 @@ Two kinds, never mixed:
     Refusal (a value)                      a request could be judged and is not let through
     KeywrightError (an exception)          we were asked for something that cannot be done
     ├── Unauthenticated                    nobody we know
+    ├── ProofRequired                      known, but must prove again who they are
     ├── Forbidden                          known, but without the role
     ├── NotFound                           absent, or not yours: alike on purpose
     ├── InvalidRequest                     faults in the input, all of them at once
@@ -117,6 +118,12 @@ class Unauthenticated(KeywrightError):
     """The caller is nobody we know."""
 
     code = "unauthenticated"
+
+
+class ProofRequired(KeywrightError):
+    """The caller is known, and proved it too long ago for what they want to do (RFC 9470)."""
+
+    code = "insufficient_user_authentication"
 
 
 class Forbidden(KeywrightError):

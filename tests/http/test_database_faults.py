@@ -8,7 +8,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from keywright.credentials.keyring import load_or_create_keyring
+from keywright.keyring import load_or_create_keyring
 from support.server import Server, run_cli, running, signed, wait_until
 
 

@@ -13,7 +13,7 @@ from keywright.accounts.models import (
     Role,
     roles_of,
 )
-from keywright.accounts.policy import Permission, authorize, authorize_platform
+from keywright.accounts.policy import Permission, authorize, authorize_platform, require_fresh_proof
 from keywright.accounts.principal import Principal, PrincipalKind
 from keywright.accounts.read import find_account, list_accounts
 from keywright.accounts.users import add_member, change_role, find_member, list_members, remove_member
@@ -42,6 +42,7 @@ __all__ = [
     "list_members",
     "remove_member",
     "request_api_access",
+    "require_fresh_proof",
     "roles_of",
     "set_api_access",
 ]

@@ -7,9 +7,11 @@ from enum import Enum, auto
 from keywright.accounts import store
 from keywright.accounts.models import Account, Role
 from keywright.accounts.principal import Principal, PrincipalKind, TokenScope
-from keywright.errors import Forbidden, NotFound
+from keywright.errors import Forbidden, NotFound, ProofRequired
 from keywright.storage import ReadSession
 
+# How long a password or passkey counts as just given.
+PROOF_LASTS_MS = 600_000
 NO_SUCH_ACCOUNT = "there is no such account, or it is not yours; check the Account ID"
 
 
@@ -107,8 +109,26 @@ def authorize_platform(principal: Principal) -> None:
         raise Forbidden(_HOW_TO[Permission.OPERATE])
 
 
+def require_fresh_proof(principal: Principal, now_ms: int) -> None:
+    """Let someone with a session go on only if they proved a moment ago who they are.
+
+    A session that was left open, or stolen, must not be enough to create or delete keys.
+
+    Args:
+        principal: the caller.
+        now_ms: milliseconds since 1970 UTC.
+
+    Raises:
+        ProofRequired: the last proof is older than ten minutes.
+    """
+    if principal.proved_at is not None and not 0 <= now_ms - principal.proved_at < PROOF_LASTS_MS:
+        raise ProofRequired(
+            "you proved who you are more than 10 minutes ago; give your password again, or sign in anew"
+        )
+
+
 def _permissions_without_role(principal: Principal) -> frozenset[Permission]:
-    if principal.kind is PrincipalKind.LOCAL:
+    if principal.kind in {PrincipalKind.LOCAL, PrincipalKind.OPERATOR}:
         return _OPERATOR
     if principal.scope is None:
         return frozenset()

@@ -10,7 +10,8 @@ from typing import Any
 class PrincipalKind(StrEnum):
     """The ways in which someone can be known to us."""
 
-    PERSON = "person"
+    PERSON = "person"  # a user of accounts
+    OPERATOR = "operator"  # a relationship manager: someone of the platform, and no account's user
     OPERATOR_TOKEN = "operator_token"
     LOCAL = "local"  # whoever may run `keywright` on the data directory
 
@@ -32,6 +33,8 @@ class Principal:
         name: the person's email, the token's name, the system user's name.
         scope: for operator tokens.
         on_behalf_of: the email of the person for whom a platform's own backend acts.
+        proved_at: when someone with a session last proved who they are, milliseconds since 1970 UTC; None for callers
+            that prove it with every call.
     """
 
     kind: PrincipalKind
@@ -39,6 +42,7 @@ class Principal:
     name: str
     scope: TokenScope | None = None
     on_behalf_of: str | None = None
+    proved_at: int | None = None
 
     def actor(self) -> dict[str, Any]:
         """The caller as the audit trail tells of them."""

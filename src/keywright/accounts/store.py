@@ -18,6 +18,7 @@ async def insert_account(session: WriteSession, account: Account) -> None:
         insert(accounts).values(
             id=account.account_id,
             name=account.name,
+            name_folded=account.name.casefold(),
             type=account.type.value,
             api_access=account.api_access.value,
             created_at=account.created_at,

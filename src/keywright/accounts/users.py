@@ -7,7 +7,7 @@ from dataclasses import replace
 from keywright import audit
 from keywright.accounts import store
 from keywright.accounts.models import MANAGER_ROLE, Account, Member, Person, Role, roles_of
-from keywright.accounts.policy import Permission, authorize
+from keywright.accounts.policy import Permission, authorize, require_fresh_proof
 from keywright.accounts.principal import Principal
 from keywright.errors import Conflict, Fault, InvalidRequest, LastManager, NotFound
 from keywright.formats import RandomBytes, new_identifier
@@ -68,6 +68,7 @@ async def add_member(
         Conflict: they are a member with another role.
     """
     account = await authorize(session, principal, account_id, Permission.MANAGE_USERS)
+    require_fresh_proof(principal, session.now_ms)
     _check_role(account, role)
     email = email.lower()
     person = await store.person_by_email(session, email)
@@ -107,6 +108,7 @@ async def change_role(
         LastManager: the account would be left without its last Owner or Partner Admin.
     """
     account = await authorize(session, principal, account_id, Permission.MANAGE_USERS)
+    require_fresh_proof(principal, session.now_ms)
     _check_role(account, role)
     member = await _member(session, account_id, person_id)
     if member.role is role:
@@ -133,6 +135,7 @@ async def remove_member(session: WriteSession, principal: Principal, account_id:
         LastManager: the account would be left without its last Owner or Partner Admin.
     """
     account = await authorize(session, principal, account_id, Permission.MANAGE_USERS)
+    require_fresh_proof(principal, session.now_ms)
     member = await _member(session, account_id, person_id)
     await _keep_a_manager(session, account, member)
     await store.delete_membership(session, account_id, person_id)

@@ -17,7 +17,6 @@ from keywright.accounts import (
     request_api_access,
     set_api_access,
 )
-from keywright.api.control import Control
 from keywright.api.shapes import (
     AccessRequestsOutput,
     AccountOutput,
@@ -30,6 +29,7 @@ from keywright.api.shapes import (
     account_output,
     api_access_output,
 )
+from keywright.control import Control
 from keywright.revocation import receipt_of_shared_database
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="Most items to return.")]

@@ -19,10 +19,10 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from keywright import __version__
 from keywright.api import accounts, audit, credentials, health, session, users
 from keywright.api.caller import find_principal, require_caller
-from keywright.api.control import Control
 from keywright.api.description import SECURITY, describe_problems, security_schemes
 from keywright.api.errors import answer_error, nothing_here
 from keywright.api.request import JsonRequest
+from keywright.control import Control
 
 # The largest call is a thousand characters of text.
 MAX_BODY_BYTES = 64 * 1024

@@ -8,9 +8,9 @@ from litestar import Router, get
 from litestar.params import Parameter
 
 from keywright.accounts import Permission, Principal, authorize
-from keywright.api.control import Control
 from keywright.api.shapes import AuditEventsOutput, audit_event_output
 from keywright.audit import events_newest_first
+from keywright.control import Control
 
 
 @get("/accounts/{account_id:str}/audit-events", summary="Show the audit trail")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from keywright.accounts import Principal
-from keywright.api.control import Control
+from keywright.control import Control
 from keywright.errors import Fault, Forbidden, InvalidRequest, Unauthenticated
 from keywright.identity import authenticate_session, authenticate_token
+from keywright.wire.browser import SESSION_COOKIE, is_own_page
 
-SESSION_COOKIE = "keywright_session"
 ON_BEHALF_OF = "Keywright-On-Behalf-Of"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,189}\Z")
@@ -58,26 +57,15 @@ async def find_principal(request: Request[Any, Any, Any]) -> Principal:
 def refuse_foreign_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Refuse changes that a browser sends from another site's page with our cookie.
 
-    SameSite=Lax keeps the cookie from most of these; this catches the rest, such as sibling subdomains.
-
     Raises:
         Forbidden: the Origin header names another origin.
     """
     origin = connection.headers.get("origin")
-    if origin is None or connection.scope.get("method") in _SAFE_METHODS:
+    if connection.scope.get("method") in _SAFE_METHODS:
         return
     control: Control = connection.app.state.control
-    allowed = {connection.headers.get("host"), urlsplit(control.settings.base_url).netloc}
-    if _authority(origin) not in allowed:
-        raise Forbidden(f"this call came from a page of {origin[:100]}, which may not act for you here")
-
-
-def _authority(origin: str) -> str:
-    """The authority that an Origin header names; empty, which nothing is, for `null` and nonsense."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return ""
+    if not is_own_page(origin, connection.headers.get("host"), control.settings.base_url):
+        raise Forbidden(f"this call came from a page of {str(origin)[:100]}, which may not act for you here")
 
 
 def _on_behalf_of(email: str | None) -> str | None:

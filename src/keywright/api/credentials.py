@@ -7,7 +7,6 @@ import time
 from litestar import Response, Router, delete, get, post
 
 from keywright.accounts import Principal
-from keywright.api.control import Control
 from keywright.api.shapes import (
     CreateCredentialInput,
     CreatedCredentialOutput,
@@ -16,6 +15,7 @@ from keywright.api.shapes import (
     credential_output,
     receipt_output,
 )
+from keywright.control import Control
 from keywright.credentials import CreateCredential, create_credential, delete_credential, list_credentials
 from keywright.credentials.models import LIMIT
 from keywright.revocation import receipt_of_shared_database

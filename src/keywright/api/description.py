@@ -14,8 +14,8 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 
-from keywright.api.caller import SESSION_COOKIE
 from keywright.wire import PROBLEM_TYPE
+from keywright.wire.browser import SESSION_COOKIE
 
 SECURITY: list[dict[str, list[str]]] = [{"operatorToken": []}, {"session": []}]
 _TEXT = Schema(type=OpenAPIType.STRING)

@@ -18,6 +18,7 @@ from keywright.wire import PROBLEM_TYPE, problem_document, problem_headers
 
 _STATUS = {
     "unauthenticated": 401,
+    "insufficient_user_authentication": 401,
     "forbidden": 403,
     "not_found": 404,
     "invalid_request": 400,

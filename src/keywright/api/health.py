@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Response, Router, get
 
-from keywright.api.control import Control
+from keywright.control import Control
 from keywright.telemetry import CONTENT_TYPE
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import Cookie
 
-from keywright.api.caller import SESSION_COOKIE, refuse_foreign_origin
-from keywright.api.control import Control
+from keywright.api.caller import refuse_foreign_origin
 from keywright.api.shapes import AcceptInvitationInput, InvitationOutput, SignInInput
+from keywright.control import Control
 from keywright.errors import Unauthenticated
 from keywright.identity import (
     accept_invitation,
@@ -24,6 +22,7 @@ from keywright.identity import (
 from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.settings import Settings
 from keywright.storage.times import rfc3339
+from keywright.wire.browser import SESSION_COOKIE, session_cookie
 
 
 @post("/session", status_code=204, summary="Sign in")
@@ -40,7 +39,14 @@ async def post_session(request: Request[Any, Any, Any], control: Control, data: 
     control.attempts.succeeded(data.email)
     lasts_seconds = control.settings.session_hours * 3600
     async with control.database.write() as session:
-        token = await open_session(session, sign_in, lasts_seconds=lasts_seconds, random_bytes=control.random_bytes)
+        token = await open_session(
+            session,
+            sign_in,
+            address=request.client.host if request.client else "",
+            user_agent=request.headers.get("user-agent", ""),
+            lasts_seconds=lasts_seconds,
+            random_bytes=control.random_bytes,
+        )
         await session.commit()
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])
 
@@ -82,25 +88,16 @@ async def post_invitation(control: Control, token: str, data: AcceptInvitationIn
 
 
 def _cookie(settings: Settings, token: str, lasts_seconds: int) -> Cookie:
+    cookie = session_cookie(settings.base_url, token, lasts_seconds)
     return Cookie(
         key=SESSION_COOKIE,
-        value=token,
-        max_age=lasts_seconds,
+        value=cookie.value,
+        max_age=cookie.max_age_seconds,
         path="/",
         httponly=True,
         samesite="lax",
-        secure=not _is_loopback(settings.base_url),
+        secure=cookie.secure,
     )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 router = Router("/", tags=["Session"], route_handlers=[post_session, delete_session, get_invitation, post_invitation])

@@ -14,8 +14,8 @@ from keywright.accounts import (
     find_member,
     list_members,
 )
-from keywright.api.control import Control
 from keywright.api.shapes import AddUserInput, ChangeUserInput, UserOutput, UsersOutput, user_output
+from keywright.control import Control
 from keywright.identity import invite, remove_user
 
 

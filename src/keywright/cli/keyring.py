@@ -15,7 +15,7 @@ from keywright.cli.local import (
     show,
 )
 from keywright.credentials import reseal_credentials
-from keywright.credentials.keyring import add_sealing_key, load_or_create_keyring
+from keywright.keyring import add_sealing_key, load_or_create_keyring
 
 group = typer.Typer(no_args_is_help=True)
 

@@ -1,8 +1,7 @@
-"""What an API key is: create, list, delete, the limit, and how secrets are sealed."""
+"""What an API key is: create, list, delete, the limit."""
 
 from keywright.credentials.create import CreateCredential, CreatedCredential, create_credential
 from keywright.credentials.delete import DeletedCredential, delete_credential
-from keywright.credentials.keyring import Keyring, KeyringFile, Sealer
 from keywright.credentials.models import Algorithm, Credential, VerificationKey
 from keywright.credentials.read import list_credentials
 from keywright.credentials.reseal import reseal_credentials
@@ -14,9 +13,6 @@ __all__ = [
     "CreatedCredential",
     "Credential",
     "DeletedCredential",
-    "Keyring",
-    "KeyringFile",
-    "Sealer",
     "VerificationKey",
     "check_sealed_secrets",
     "create_credential",

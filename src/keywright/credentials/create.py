@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from keywright import audit
-from keywright.accounts import ApiAccess, Permission, Principal, authorize
+from keywright.accounts import ApiAccess, Permission, Principal, authorize, require_fresh_proof
 from keywright.credentials import store
-from keywright.credentials.keyring import Sealer
 from keywright.credentials.models import LIMIT, Algorithm, Credential
 from keywright.errors import ApiAccessNotEnabled, CredentialLimitReached
 from keywright.formats import SECRET_BYTES, RandomBytes, format_client_secret, new_client_id
+from keywright.keyring import Sealer
 from keywright.revocation import note_new_key
 from keywright.signatures import public_key_of
 from keywright.storage import WriteSession
@@ -66,10 +66,12 @@ async def create_credential(
     Raises:
         NotFound: no such account for this caller.
         Forbidden: the caller may not create keys here.
+        ProofRequired: the caller proved too long ago who they are.
         ApiAccessNotEnabled: the account's API access is not enabled.
         CredentialLimitReached: the account has ten active keys.
     """
     account = await authorize(session, principal, command.account_id, Permission.CREATE_CREDENTIALS)
+    require_fresh_proof(principal, session.now_ms)
     if account.api_access is not ApiAccess.ENABLED:
         raise ApiAccessNotEnabled(
             "API access is not enabled for this account; request it, and your relationship manager will decide"

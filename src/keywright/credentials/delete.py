@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keywright import audit
-from keywright.accounts import Permission, Principal, authorize
+from keywright.accounts import Permission, Principal, authorize, require_fresh_proof
 from keywright.credentials import store
 from keywright.credentials.models import Credential
 from keywright.errors import NotFound
@@ -38,8 +38,10 @@ async def delete_credential(
     Raises:
         NotFound: no such account or active key for this caller.
         Forbidden: the caller may not delete keys here.
+        ProofRequired: the caller proved too long ago who they are.
     """
     await authorize(session, principal, account_id, Permission.DELETE_CREDENTIALS)
+    require_fresh_proof(principal, session.now_ms)
     credential = await store.active_credential(session, account_id, client_id)
     if credential is None:
         raise NotFound("there is no such active API key in this account; list the keys to see those that are")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from keywright.credentials import store
-from keywright.credentials.keyring import Keyring
 from keywright.formats import RandomBytes
+from keywright.keyring import Keyring
 from keywright.storage import WriteSession
 
 BATCH = 200

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from keywright.accounts import ApiAccess
 from keywright.credentials import store
-from keywright.credentials.keyring import Sealer
 from keywright.credentials.models import VerificationKey
+from keywright.keyring import Sealer
 from keywright.storage import ReadSession, WriteSession
 
 _SOME = 50

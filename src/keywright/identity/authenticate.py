@@ -49,8 +49,8 @@ async def authenticate_session(session: ReadSession, token: str) -> Principal:
     Raises:
         Unauthenticated: no such session runs.
     """
-    found = await store.person_of_session(session, token_hash(token))
-    if found is None:
+    visitor = await store.visitor_by_session(session, token_hash(token))
+    if visitor is None:
         raise Unauthenticated("your session has ended; sign in again")
-    person_id, email = found
-    return Principal(PrincipalKind.PERSON, person_id, email)
+    kind = PrincipalKind.OPERATOR if visitor.is_operator else PrincipalKind.PERSON
+    return Principal(kind, visitor.person_id, visitor.email, proved_at=visitor.proved_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keywright.errors import Unauthenticated
-from keywright.formats import RandomBytes
+from keywright.formats import RandomBytes, new_identifier
 from keywright.identity import store
 from keywright.identity.secrets import new_token, token_hash
 from keywright.identity.store import SignIn
@@ -25,12 +25,22 @@ async def find_sign_in(session: ReadSession, email: str) -> SignIn | None:
     return await store.sign_in_by_email(session, email.lower())
 
 
-async def open_session(session: WriteSession, sign_in: SignIn, *, lasts_seconds: int, random_bytes: RandomBytes) -> str:
+async def open_session(
+    session: WriteSession,
+    sign_in: SignIn,
+    *,
+    address: str,
+    user_agent: str,
+    lasts_seconds: int,
+    random_bytes: RandomBytes,
+) -> str:
     """Open a session for someone who has just proved who they are.
 
     Args:
         session: the transaction.
         sign_in: what the password was checked against.
+        address: the network address it was opened from, for the person to recognise it by.
+        user_agent: what it was opened with, likewise.
         lasts_seconds: how long it lasts.
         random_bytes: makes the token.
 
@@ -43,7 +53,15 @@ async def open_session(session: WriteSession, sign_in: SignIn, *, lasts_seconds:
     if sign_in.password_hash is None or await store.password_hash(session, sign_in.person_id) != sign_in.password_hash:
         raise Unauthenticated(WRONG_SIGN_IN)
     token = new_token("kws", random_bytes)
-    await store.insert_session(session, token_hash(token), sign_in.person_id, session.now_ms + lasts_seconds * 1000)
+    opened = store.OpenSession(
+        new_identifier("ses", random_bytes),
+        sign_in.person_id,
+        address,
+        user_agent,
+        session.now_ms,
+        session.now_ms + lasts_seconds * 1000,
+    )
+    await store.insert_session(session, token_hash(token), opened)
     return token
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select, update
 
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import invitations, memberships, operator_tokens, passwords, people, sessions
+from keywright.storage.tables import (
+    invitations,
+    memberships,
+    operator_tokens,
+    operators,
+    passwords,
+    people,
+    sessions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +24,29 @@ class SignIn:
 
     person_id: str
     password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as its owner sees it. Times in milliseconds since 1970 UTC."""
+
+    session_id: str
+    person_id: str
+    address: str
+    user_agent: str
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who a session belongs to, and when they last proved it (milliseconds since 1970 UTC)."""
+
+    person_id: str
+    email: str
+    session_id: str
+    proved_at: int
+    is_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +103,35 @@ async def put_password(session: WriteSession, person_id: str, password_hash: str
     await session.execute(insert(passwords).values(person_id=person_id, hash=password_hash, changed_at=session.now_ms))
 
 
-async def insert_session(session: WriteSession, token_hash: bytes, person_id: str, expires_at: int) -> None:
+async def insert_session(session: WriteSession, token_hash: bytes, opened: OpenSession) -> None:
     """Open a session; sessions that have ended are cleared away."""
     await session.execute(delete(sessions).where(sessions.c.expires_at <= session.now_ms))
     await session.execute(
         insert(sessions).values(
-            token_hash=token_hash, person_id=person_id, created_at=session.now_ms, expires_at=expires_at
+            token_hash=token_hash,
+            id=opened.session_id,
+            person_id=opened.person_id,
+            address=opened.address[:60],
+            user_agent=opened.user_agent[:300],
+            proved_at=opened.created_at,
+            created_at=opened.created_at,
+            expires_at=opened.expires_at,
         )
     )
 
 
-async def person_of_session(session: ReadSession, token_hash: bytes) -> tuple[str, str] | None:
-    """Return the ID and email of the person whose running session this is, or None."""
+async def visitor_by_session(session: ReadSession, token_hash: bytes) -> Visitor | None:
+    """Return the person whose running session this is, or None."""
     query = (
-        select(people.c.id, people.c.email)
+        select(people.c.id, people.c.email, sessions.c.id.label("session_id"), sessions.c.proved_at, operators.c.name)
         .join(sessions, sessions.c.person_id == people.c.id)
+        .outerjoin(operators, operators.c.person_id == people.c.id)
         .where(sessions.c.token_hash == token_hash, sessions.c.expires_at > session.now_ms)
     )
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else (row.id, row.email)
+    if row is None:
+        return None
+    return Visitor(row.id, row.email, row.session_id, row.proved_at, is_operator=row.name is not None)
 
 
 async def delete_session(session: WriteSession, token_hash: bytes) -> None:

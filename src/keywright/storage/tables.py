@@ -37,6 +37,8 @@ accounts = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("name", String(200), nullable=False),
+    # The name as it is searched for and sorted by: str.casefold, which no two databases do alike.
+    Column("name_folded", String(600), nullable=False, server_default=text("''")),
     Column("type", String(20), nullable=False),
     Column("api_access", String(20), nullable=False),
     Column("api_access_reason", String(1000)),
@@ -56,6 +58,7 @@ accounts = Table(
         name="active_credentials",
     ),
     Index("ix_accounts_created_at", "created_at", "id"),
+    Index("ix_accounts_name_folded", "name_folded", "id"),
     Index("ix_accounts_api_access", "api_access", "api_access_requested_at"),
 )
 
@@ -64,6 +67,15 @@ people = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("email", String(320), nullable=False, unique=True),  # lower case: one person, one row
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# People of the platform itself: relationship managers. They are no account's user.
+operators = Table(
+    "operators",
+    metadata,
+    Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    Column("name", String(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -102,11 +114,70 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),  # names it to its owner, and opens nothing
     Column("person_id", String(40), ForeignKey("people.id"), nullable=False),
+    Column("address", String(60), nullable=False),
+    Column("user_agent", String(300), nullable=False),
+    Column("proved_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("ix_sessions_person_id", "person_id"),
     Index("ix_sessions_expires_at", "expires_at"),
+)
+
+# A link by mail with which someone sets a new password, once.
+password_resets = Table(
+    "password_resets",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("person_id", String(40), ForeignKey("people.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_password_resets_person_id", "person_id"),
+)
+
+# One-time codes from an app (RFC 6238). In use once `confirmed_at` is set.
+totp_secrets = Table(
+    "totp_secrets",
+    metadata,
+    Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),  # codes of this time step and before were used
+    Column("created_at", BigInteger, nullable=False),
+    Column("confirmed_at", BigInteger),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("person_id", String(40), ForeignKey("people.id"), primary_key=True),
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("credential_id", LargeBinary(1023), primary_key=True),
+    Column("person_id", String(40), ForeignKey("people.id"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Index("ix_passkeys_person_id", "person_id"),
+)
+
+# What waits for an answer: a second factor after the password, a passkey's signature. Each is answered once.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("purpose", String(30), nullable=False),
+    Column("person_id", String(40), ForeignKey("people.id")),
+    Column("challenge", LargeBinary(64)),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_challenges_expires_at", "expires_at"),
 )
 
 operator_tokens = Table(
@@ -142,6 +213,8 @@ credentials = Table(
     Column("created_by", String(320), nullable=False),
     Column("last_used_at", BigInteger),
     Column("deleted_at", BigInteger),
+    # Hash of what a form or call named its request by: sent twice, it makes one key.
+    Column("request_hash", LargeBinary(32)),
     CheckConstraint("algorithm IN ('ed25519', 'hmac-sha256')", name="algorithm"),
     CheckConstraint("(algorithm = 'ed25519') = (public_key IS NOT NULL)", name="public_key"),
     # A deleted key's sealed secret is erased; an Ed25519 key never has one.
@@ -150,6 +223,7 @@ credentials = Table(
         name="sealed_secret",
     ),
     Index("ix_credentials_account_id", "account_id", "deleted_at", "created_at"),
+    Index("ix_credentials_request_hash", "request_hash", unique=True),
 )
 
 # One row, changed in the very transaction that changes which keys work. Its number counts revocations. Its token is
@@ -162,6 +236,19 @@ revocation_counter = Table(
     Column("number", BigInteger, nullable=False),
     Column("token", String(64), nullable=False),
     CheckConstraint("id = 1", name="single_row"),
+)
+
+# Mail that waits to be sent, its text sealed: links in it are as good as passwords.
+outgoing_mail = Table(
+    "outgoing_mail",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("recipient", String(320), nullable=False),
+    Column("sealed_message", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_outgoing_mail_next_attempt_at", "next_attempt_at"),
 )
 
 audit_events = Table(

@@ -8,8 +8,9 @@ one, older or newer, the cache is emptied. Only keys that work are cached.
 
 from __future__ import annotations
 
-from keywright.credentials import Sealer, VerificationKey, find_verification_key
+from keywright.credentials import VerificationKey, find_verification_key
 from keywright.errors import Unavailable
+from keywright.keyring import Sealer
 from keywright.revocation import key_state
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal

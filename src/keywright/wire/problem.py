@@ -10,6 +10,7 @@ PROBLEM_TYPE = "application/problem+json"
 
 _TITLES = {
     "unauthenticated": "Sign in or send a token",
+    "insufficient_user_authentication": "Confirm that it is you",
     "forbidden": "Your role does not allow this",
     "not_found": "There is no such thing here",
     "method_not_allowed": "This address does not do that",

@@ -16,10 +16,22 @@ from keywright.storage.migrate import migrate
 from keywright.storage.tables import metadata
 
 
-def schema_of(connection: sqlite3.Connection) -> dict[str, str]:
+def schema_of(connection: sqlite3.Connection) -> dict[str, list[str]]:
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
-    # Alembic adds constraints in another order than CREATE TABLE of the metadata does; as sets they are equal.
-    return {name: "\n".join(sorted(line.strip(" ,\n") for line in sql.splitlines())) for name, sql in rows}
+    # Alembic adds columns and constraints in another order than CREATE TABLE of the metadata: as sets they are equal.
+    return {name: sorted(parts_of(sql)) for name, sql in rows}
+
+
+def parts_of(sql: str) -> list[str]:
+    """What stands between the outer parentheses, split at its commas."""
+    parts, depth = [""], 0
+    for letter in sql.partition("(")[2].rpartition(")")[0]:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [" ".join(part.split()) for part in parts]
 
 
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path):

@@ -14,8 +14,9 @@ import pytest
 import keywright.verification.keys as keys_module
 from keywright.accounts import AccountType, Principal, PrincipalKind, create_account, set_api_access
 from keywright.accounts.principal import TokenScope
-from keywright.credentials import CreateCredential, Keyring, create_credential, delete_credential
+from keywright.credentials import CreateCredential, create_credential, delete_credential
 from keywright.errors import Unavailable
+from keywright.keyring import Keyring
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 from keywright.storage.migrate import migrate

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keywright.credentials.keyring import Keyring, add_sealing_key, load_or_create_keyring
 from keywright.errors import Unavailable
+from keywright.keyring import Keyring, add_sealing_key, load_or_create_keyring
 
 SECRET = bytes(range(32))
 

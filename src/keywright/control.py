@@ -1,4 +1,4 @@
-"""What the handlers work with, put together once by `app.py`."""
+"""What the control plane's edges work with, REST and pages alike; put together once by `app.py`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from keywright.credentials import Sealer
 from keywright.formats import RandomBytes
 from keywright.identity import Passwords, SignInAttempts
+from keywright.keyring import Sealer
 from keywright.mail import Mailbox
 from keywright.settings import Settings
 from keywright.storage import Database

@@ -1,7 +1,7 @@
 """Seals HMAC keys for the database, under keys that live outside of it.
 
 A sealed secret is: one byte with the length of the key's name, the name, a 12-byte nonce, and the AES-256-GCM
-ciphertext with its tag. The Client ID is associated data, so that a sealed secret cannot be moved to another key.
+ciphertext with its tag. What a secret is bound to, such as a Client ID, is associated data: elsewhere it does not open.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Keyring:
     current: str
     keys: dict[str, bytes] = field(repr=False)
 
-    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+    def seal(self, secret: bytes, bound_to: str, random_bytes: RandomBytes) -> bytes:
         """Seal a secret.
 
         Args:
             secret: the bytes to hide.
-            client_id: the key they belong to.
+            bound_to: what they belong to, such as a Client ID.
             random_bytes: makes the nonce.
 
         Returns:
@@ -49,15 +49,15 @@ class Keyring:
         """
         nonce = random_bytes(_NONCE_BYTES)
         name = self.current.encode()
-        sealed = AESGCM(self.keys[self.current]).encrypt(nonce, secret, client_id.encode())
+        sealed = AESGCM(self.keys[self.current]).encrypt(nonce, secret, bound_to.encode())
         return bytes([len(name)]) + name + nonce + sealed
 
-    def open(self, sealed: bytes, client_id: str) -> bytes:
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Open a sealed secret.
 
         Args:
             sealed: as stored.
-            client_id: the key it belongs to.
+            bound_to: what it belongs to.
 
         Returns:
             The secret bytes.
@@ -70,14 +70,14 @@ class Keyring:
         if key is None:
             raise Unavailable(
                 "this key cannot be verified now; the operator of this Keywright has been told why",
-                private=f"sealing key {name!r} of {client_id} is not in the keyring; restore the keyring file",
+                private=f"sealing key {name!r} of {bound_to} is not in the keyring; restore the keyring file",
             )
         try:
-            return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], client_id.encode())
+            return AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], bound_to.encode())
         except InvalidTag as error:
             raise Unavailable(
                 "this key cannot be verified now; the operator of this Keywright has been told why",
-                private=f"the sealed secret of {client_id} does not open: database and keyring do not belong together",
+                private=f"the sealed secret of {bound_to} does not open: database and keyring do not belong together",
             ) from error
 
     def sealed_by(self, sealed: bytes) -> str:
@@ -93,10 +93,10 @@ class Keyring:
 class Sealer(Protocol):
     """Seals and opens secrets."""
 
-    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+    def seal(self, secret: bytes, bound_to: str, random_bytes: RandomBytes) -> bytes:
         """Seal a secret; see `Keyring.seal`."""
 
-    def open(self, sealed: bytes, client_id: str) -> bytes:
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Open a sealed secret; see `Keyring.open`."""
 
 
@@ -112,16 +112,16 @@ class KeyringFile:
         self._file = file
         self._keyring = load_or_create_keyring(file, random_bytes)
 
-    def seal(self, secret: bytes, client_id: str, random_bytes: RandomBytes) -> bytes:
+    def seal(self, secret: bytes, bound_to: str, random_bytes: RandomBytes) -> bytes:
         """Seal a secret under the file's current key; see `Keyring.seal`."""
         self._keyring = _read(self._file)
-        return self._keyring.seal(secret, client_id, random_bytes)
+        return self._keyring.seal(secret, bound_to, random_bytes)
 
-    def open(self, sealed: bytes, client_id: str) -> bytes:
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Open a sealed secret; see `Keyring.open`."""
         if self._keyring.sealed_by(sealed) not in self._keyring.keys:
             self._keyring = _read(self._file)
-        return self._keyring.open(sealed, client_id)
+        return self._keyring.open(sealed, bound_to)
 
 
 def load_or_create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:

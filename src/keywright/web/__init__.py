@@ -1,0 +1,1 @@
+"""Control plane, pages: the same services as `api`, for people in browsers."""
