@@ -13,6 +13,7 @@ from keywright.accounts.models import (
     Role,
     roles_of,
 )
+from keywright.accounts.places import Place, find_place, list_places
 from keywright.accounts.policy import Permission, authorize, authorize_platform, require_fresh_proof
 from keywright.accounts.principal import Principal, PrincipalKind
 from keywright.accounts.read import find_account, list_accounts
@@ -27,6 +28,7 @@ __all__ = [
     "Page",
     "Permission",
     "Person",
+    "Place",
     "Principal",
     "PrincipalKind",
     "Role",
@@ -37,9 +39,11 @@ __all__ = [
     "create_account",
     "find_account",
     "find_member",
+    "find_place",
     "list_access_requests",
     "list_accounts",
     "list_members",
+    "list_places",
     "remove_member",
     "request_api_access",
     "require_fresh_proof",

@@ -81,15 +81,15 @@ async def authorize(session: ReadSession, principal: Principal, account_id: str,
         NotFound: there is no such account, or the caller has no part in it: alike.
         Forbidden: the caller has a part in it, and not this one.
     """
-    account = await store.account_by_id(session, account_id)
-    if account is None:
-        raise NotFound(NO_SUCH_ACCOUNT)
     if principal.kind is PrincipalKind.PERSON:
-        role = await store.role_of(session, account_id, principal.id)
-        if role is None:
+        account, role = await store.account_and_role(session, account_id, principal.id) or (None, None)
+        if account is None or role is None:
             raise NotFound(NO_SUCH_ACCOUNT)
         allowed = ROLE_PERMISSIONS[role]
     else:
+        account = await store.account_by_id(session, account_id)
+        if account is None:
+            raise NotFound(NO_SUCH_ACCOUNT)
         allowed = _permissions_without_role(principal)
     if permission not in allowed:
         raise Forbidden(_HOW_TO.get(permission, "your role does not allow this"))

@@ -32,6 +32,33 @@ async def account_by_id(session: ReadSession, account_id: str) -> Account | None
     return None if row is None else _account(row)
 
 
+async def account_and_role(session: ReadSession, account_id: str, person_id: str) -> tuple[Account, Role | None] | None:
+    """Return an account and a person's role in it, which may be none; or None if there is no such account."""
+    query = (
+        select(accounts, memberships.c.role)
+        .outerjoin(memberships, and_(memberships.c.account_id == accounts.c.id, memberships.c.person_id == person_id))
+        .where(accounts.c.id == account_id)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (_account(row), None if row.role is None else Role(row.role))
+
+
+async def places_by_name(
+    session: ReadSession, person_id: str, *, limit: int, after_name: str | None
+) -> list[tuple[Account, Role]]:
+    """Return the accounts of a person with their role in each, by folded name, beginning behind `after_name`."""
+    query = (
+        select(accounts, memberships.c.role)
+        .join(memberships, memberships.c.account_id == accounts.c.id)
+        .where(memberships.c.person_id == person_id)
+        .order_by(accounts.c.name_folded, accounts.c.id)
+        .limit(limit)
+    )
+    if after_name is not None:
+        query = query.where(accounts.c.name_folded > after_name)
+    return [(_account(row), Role(row.role)) for row in await session.execute(query)]
+
+
 async def accounts_oldest_first(
     session: ReadSession, *, after: tuple[int, str] | None, limit: int, member_id: str | None
 ) -> list[Account]:
@@ -124,15 +151,6 @@ async def person_by_email(session: ReadSession, email: str) -> Person | None:
 async def insert_person(session: WriteSession, person: Person) -> None:
     """Add a person, who belongs to no account yet."""
     await session.execute(insert(people).values(id=person.person_id, email=person.email, created_at=person.created_at))
-
-
-async def role_of(session: ReadSession, account_id: str, person_id: str) -> Role | None:
-    """Return a person's role in an account, or None if they have none."""
-    query = select(memberships.c.role).where(
-        memberships.c.account_id == account_id, memberships.c.person_id == person_id
-    )
-    role = (await session.execute(query)).scalar_one_or_none()
-    return None if role is None else Role(role)
 
 
 async def insert_membership(session: WriteSession, member: Member) -> None:
