@@ -1,0 +1,75 @@
+"""Where services leave mail: in the transaction of what it tells of, so that it is sent if and only if that happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import structlog
+
+from keywright.errors import Unavailable
+from keywright.formats import RandomBytes, new_identifier
+from keywright.keyring import Sealer
+from keywright.mail import store
+from keywright.storage import WriteSession
+
+_log = structlog.get_logger("keywright.mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to one address. Its text stays out of logs: links in it are as good as passwords."""
+
+    to: str
+    subject: str
+    text: str = field(repr=False)
+
+
+class Outbox:
+    """Where services leave mail.
+
+    Args:
+        sealer: hides what is mailed from whoever reads the database or a backup of it.
+        base_url: where people reach the control plane, without a slash at the end; links begin with it.
+        random_bytes: makes identifiers and seals.
+    """
+
+    def __init__(self, sealer: Sealer, base_url: str, random_bytes: RandomBytes) -> None:
+        self.base_url = base_url
+        self._sealer = sealer
+        self._random_bytes = random_bytes
+
+    async def put(self, session: WriteSession, *letters: Letter) -> None:
+        """Leave mail to be sent. A keyring that cannot seal is logged, and never fails what the mail tells of.
+
+        Args:
+            session: the transaction of what the mail tells of.
+            *letters: the mail.
+        """
+        for letter in letters:
+            letter_id = new_identifier("mail", self._random_bytes)
+            try:
+                sealed = self._sealer.seal(write_message(letter), letter_id, self._random_bytes)
+            except Unavailable as error:
+                _log.error("mail_not_queued", subject=letter.subject, reason=error.private or error.message)
+                continue
+            await store.insert_mail(session, letter_id, letter.to, sealed)
+
+
+def write_message(letter: Letter) -> bytes:
+    """Write what is sealed of a letter."""
+    return json.dumps({"subject": letter.subject, "text": letter.text}).encode()
+
+
+def read_message(to: str, message: bytes) -> Letter:
+    """Read a letter whose seal was opened.
+
+    Args:
+        to: the address.
+        message: as `write_message` wrote it.
+
+    Returns:
+        The letter.
+    """
+    content = json.loads(message)
+    return Letter(to, content["subject"], content["text"])
