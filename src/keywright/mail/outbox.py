@@ -1,9 +1,11 @@
-"""Where services leave mail: in the transaction of what it tells of, so that it is sent if and only if that happened."""
+"""Where services leave mail: in the transaction of what it tells of, so that it goes out if and only if that happened.
+
+Links in mail are as good as passwords, so what waits in the database is sealed.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,18 +13,10 @@ from keywright.errors import Unavailable
 from keywright.formats import RandomBytes, new_identifier
 from keywright.keyring import Sealer
 from keywright.mail import store
+from keywright.mail.letters import Letter
 from keywright.storage import WriteSession
 
 _log = structlog.get_logger("keywright.mail")
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A mail to one address. Its text stays out of logs: links in it are as good as passwords."""
-
-    to: str
-    subject: str
-    text: str = field(repr=False)
 
 
 class Outbox:
