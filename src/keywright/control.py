@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from keywright.formats import RandomBytes
-from keywright.identity import Passwords, SignInAttempts
+from keywright.identity import Passwords, Throttle
 from keywright.keyring import Sealer
 from keywright.mail import Mailbox
 from keywright.settings import Settings
@@ -30,7 +28,7 @@ class Control:
         random_bytes: unpredictable bytes.
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
         stop: called once after the last request.
-        attempts: counts failed sign-ins, in this process.
+        throttle: counts sign-ins and the like, in this process.
     """
 
     settings: Settings
@@ -42,4 +40,4 @@ class Control:
     random_bytes: RandomBytes
     is_ready: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
-    attempts: SignInAttempts = field(default_factory=partial(SignInAttempts, time.monotonic))
+    throttle: Throttle = field(default_factory=Throttle)

@@ -6,15 +6,18 @@ named by `KEYWRIGHT_CONFIG` or `--config`, `keywright.toml` in the working direc
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -53,6 +56,10 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="Where people reach the control plane; default: its address."
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses and networks of proxies before the control plane, whose X-Forwarded-For is believed.",
+    )
     api_origin: str | None = Field(
         default=None,
         description="scheme://authority that clients sign for. When set, it replaces what the gateway forwards.",
@@ -88,6 +95,18 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _list_of_networks(cls, value: Any) -> Any:
+        """A TOML list; in the environment, JSON or texts with commas between them."""
+        if isinstance(value, str):
+            is_json = value.lstrip().startswith("[")
+            value = json.loads(value) if is_json else [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, list | tuple):
+            for each in value:
+                ipaddress.ip_network(str(each), strict=False)
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -42,7 +42,9 @@ def test_every_setting_is_documented_with_its_variable_and_default():
     text = (ROOT / "docs/settings.md").read_text()
     assert first_cells("settings.md") == list(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        default = {"data_dir": "the user's data folder"}.get(name, "" if field.default is None else str(field.default))
+        default = {"data_dir": "the user's data folder"}.get(
+            name, "" if field.default in {None, ()} else str(field.default)
+        )
         assert f"| `{name}` | `KEYWRIGHT_{name.upper()}` | {default} | {field.description} |" in text
 
 

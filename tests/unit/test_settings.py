@@ -87,3 +87,18 @@ def test_paths_and_addresses_follow_from_the_settings(tmp_path: Path):
 def test_settings_survive_the_way_to_a_worker():
     found = load_settings(port=5, environment="sandbox")
     assert Settings.model_validate(found.model_dump(mode="json")) == found
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8, 192.0.2.1", '["10.0.0.0/8", "192.0.2.1"]', "10.0.0.0/8,192.0.2.1,"])
+def test_trusted_proxies_in_the_environment(monkeypatch: pytest.MonkeyPatch, text: str):
+    monkeypatch.setenv("KEYWRIGHT_TRUSTED_PROXIES", text)
+    assert load_settings().trusted_proxies == ("10.0.0.0/8", "192.0.2.1")
+
+
+def test_trusted_proxies_in_the_file_and_as_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "keywright.toml").write_text('trusted_proxies = ["10.0.0.1", "2001:db8::/32"]\n')
+    assert load_settings().trusted_proxies == ("10.0.0.1", "2001:db8::/32")
+    for nonsense in ("proxy.example.com", "10.0.0.0/33", "[1", "10.0.0.1 10.0.0.2"):
+        monkeypatch.setenv("KEYWRIGHT_TRUSTED_PROXIES", nonsense)
+        with pytest.raises(InvalidRequest, match="trusted_proxies"):
+            load_settings()

@@ -22,32 +22,33 @@ from keywright.identity import (
 from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.settings import Settings
 from keywright.storage.times import rfc3339
-from keywright.wire.browser import SESSION_COOKIE, session_cookie
+from keywright.wire.browser import SESSION_COOKIE, client_address, session_cookie
 
 
 @post("/session", status_code=204, summary="Sign in")
 async def post_session(request: Request[Any, Any, Any], control: Control, data: SignInInput) -> Response[None]:
     """Sign in with email and password; the answer sets the session cookie. Ten failures for an address: wait."""
     refuse_foreign_origin(request)
+    address = _address_of(request, control.settings)
+    await control.throttle.begin_sign_in(data.email, address)
     async with control.database.read() as session:
         sign_in = await find_sign_in(session, data.email)
-    control.attempts.begin(data.email)
     # Outside of any transaction: this takes its time, the same for someone we do not know.
     matches = await control.passwords.matches(sign_in.password_hash if sign_in else None, data.password)
     if sign_in is None or not matches:
         raise Unauthenticated(WRONG_SIGN_IN)
-    control.attempts.succeeded(data.email)
     lasts_seconds = control.settings.session_hours * 3600
     async with control.database.write() as session:
         token = await open_session(
             session,
             sign_in,
-            address=request.client.host if request.client else "",
+            address=address,
             user_agent=request.headers.get("user-agent", ""),
             lasts_seconds=lasts_seconds,
             random_bytes=control.random_bytes,
         )
         await session.commit()
+    await control.throttle.signed_in(data.email)
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])
 
 
@@ -85,6 +86,11 @@ async def post_invitation(control: Control, token: str, data: AcceptInvitationIn
     async with control.database.write() as session:
         await accept_invitation(session, token, password_hash=password_hash)
         await session.commit()
+
+
+def _address_of(request: Request[Any, Any, Any], settings: Settings) -> str:
+    peer = request.client.host if request.client else ""
+    return client_address(peer, request.headers.getall("x-forwarded-for", []), settings.trusted_proxies)
 
 
 def _cookie(settings: Settings, token: str, lasts_seconds: int) -> Cookie:

@@ -44,4 +44,6 @@ def _shown(value: object) -> object:
         parts = urlsplit(value)
         if parts.password:
             return value.replace(f":{parts.password}@", ":***@")
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return value if isinstance(value, int | None) else str(value)

@@ -1,6 +1,5 @@
 """Who is calling us: sessions, passwords, invitations, operator tokens -> a Principal."""
 
-from keywright.identity.attempts import SignInAttempts
 from keywright.identity.authenticate import authenticate_session, authenticate_token
 from keywright.identity.invitations import Invited, accept_invitation, check_password, find_invitation, invite
 from keywright.identity.operator_tokens import (
@@ -12,12 +11,13 @@ from keywright.identity.passwords import Passwords
 from keywright.identity.removal import remove_user
 from keywright.identity.sessions import close_session, find_sign_in, open_session
 from keywright.identity.store import OperatorToken
+from keywright.identity.throttle import Throttle
 
 __all__ = [
     "Invited",
     "OperatorToken",
     "Passwords",
-    "SignInAttempts",
+    "Throttle",
     "accept_invitation",
     "authenticate_session",
     "authenticate_token",
