@@ -11,21 +11,22 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keywright.errors import Unavailable
-from keywright.keyring import Keyring, KeyringFile
+from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.verification.replay import EmbeddedNonceStore
 
 if TYPE_CHECKING:
-    from litestar import Litestar
-
     from keywright.gateway import Gateway
+    from keywright.telemetry.requests import AsgiApp, Receive, Send
     from keywright.verification import LastUsed, VerificationKeys, VerificationService
 
 clock = time.time
+# Paths that programs call; all others are pages.
+_API_PATHS = ("/v1", "/healthz", "/readyz", "/metrics")
 random_bytes = os.urandom
 
 
@@ -42,7 +43,7 @@ def prepare(settings: Settings) -> None:
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
     open_nonces(settings).close()
-    asyncio.run(_match_keyring(settings))
+    asyncio.run(match_keyring(settings))
 
 
 def prepare_database(settings: Settings) -> None:
@@ -61,7 +62,18 @@ def prepare_database(settings: Settings) -> None:
     migrate(settings.database_file)
 
 
-async def _match_keyring(settings: Settings) -> None:
+async def match_keyring(settings: Settings) -> KeyringFile:
+    """Open the keyring that belongs to the database, making it if the database has sealed nothing yet.
+
+    Args:
+        settings: the deployment's; the database is ready.
+
+    Returns:
+        The keyring.
+
+    Raises:
+        Unavailable: it is missing, cannot be read, or is another database's.
+    """
     from keywright.credentials import check_sealed_secrets
 
     file, none = settings.keyring_path, Keyring("", {})
@@ -77,7 +89,44 @@ async def _match_keyring(settings: Settings) -> None:
         ) from error
     finally:
         await database.close()
-    KeyringFile(file, random_bytes)
+    return KeyringFile(file, random_bytes)
+
+
+async def open_outbox(settings: Settings) -> Outbox:
+    """Open the outbox for a command on the command line; the server sends what it takes.
+
+    Args:
+        settings: the deployment's; the database is ready.
+
+    Returns:
+        The outbox. While the keyring cannot be had it logs what cannot be mailed, and stops no command: a key that must
+        be deleted now is deleted without mail.
+    """
+    from keywright.mail import Outbox
+
+    sealer: Sealer
+    try:
+        sealer = await match_keyring(settings)
+    except Unavailable as error:
+        sealer = NoKeyring(error)
+    return Outbox(sealer, settings.base_url, random_bytes)
+
+
+def mail_transport(settings: Settings) -> Transport:
+    """Choose how mail leaves.
+
+    Args:
+        settings: the deployment's.
+
+    Returns:
+        SMTP where a server is set, else files in the data directory.
+    """
+    from keywright.mail import FolderTransport, SmtpTransport
+
+    if settings.smtp_url is None:
+        return FolderTransport(settings.mail_dir, settings.mail_from)
+    assert settings.mail_from is not None
+    return SmtpTransport(settings.smtp_url, settings.mail_from, require_tls=settings.smtp_tls == "required")
 
 
 def open_database(settings: Settings) -> Database:
@@ -96,19 +145,21 @@ def open_nonces(settings: Settings) -> EmbeddedNonceStore:
     )
 
 
-def control_plane(settings: Settings) -> Litestar:
+def control_plane(settings: Settings) -> AsgiApp:
     """Wire the control plane.
 
     Args:
         settings: the deployment's; `prepare` has been called.
 
     Returns:
-        The ASGI application.
+        The ASGI application: the REST API and the pages, each at its addresses.
     """
-    from keywright.api import Control, create_api
+    from keywright.api import create_api
+    from keywright.control import Control
     from keywright.identity import Passwords
     from keywright.mail import Mailbox
-    from keywright.telemetry import Metrics
+    from keywright.telemetry import Metrics, observed
+    from keywright.web import create_pages
 
     database, passwords = open_database(settings), Passwords()
 
@@ -116,19 +167,30 @@ def control_plane(settings: Settings) -> Litestar:
         passwords.close()
         await database.close()
 
-    return create_api(
-        Control(
-            settings=settings,
-            database=database,
-            keyring=KeyringFile(settings.keyring_path, random_bytes),
-            passwords=passwords,
-            mailbox=Mailbox(settings.mail_dir, random_bytes),
-            metrics=Metrics(),
-            random_bytes=random_bytes,
-            is_ready=database.check,
-            stop=stop,
-        )
+    control = Control(
+        settings=settings,
+        database=database,
+        keyring=KeyringFile(settings.keyring_path, random_bytes),
+        passwords=passwords,
+        mailbox=Mailbox(settings.mail_dir, random_bytes),
+        metrics=Metrics(),
+        random_bytes=random_bytes,
+        is_ready=database.check,
+        stop=stop,
     )
+    return observed(_by_path(create_api(control), create_pages(control)), control.metrics)
+
+
+def _by_path(api: AsgiApp, pages: AsgiApp) -> AsgiApp:
+    """Two applications on one listener: each answers, also what is not there, in its own way."""
+
+    async def choose(scope: Any, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        is_page = scope["type"] == "http" and not path.startswith(_API_PATHS)
+        # What starts and stops with the process hangs on the API's side.
+        await (pages if is_page else api)(scope, receive, send)
+
+    return choose
 
 
 def verification_service(

@@ -16,7 +16,7 @@ from keywright.accounts.models import (
 from keywright.accounts.places import Place, find_place, list_places
 from keywright.accounts.policy import Permission, authorize, authorize_platform, require_fresh_proof
 from keywright.accounts.principal import Principal, PrincipalKind
-from keywright.accounts.read import find_account, list_accounts
+from keywright.accounts.read import find_account, key_manager_emails, list_accounts
 from keywright.accounts.users import add_member, change_role, find_member, list_members, remove_member
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "create_account",
     "find_account",
     "find_member",
+    "key_manager_emails",
     "find_place",
     "list_access_requests",
     "list_accounts",

@@ -8,21 +8,24 @@ from keywright.accounts.cursor import read_cursor, write_cursor
 from keywright.accounts.models import AccessRequest, Account, ApiAccess, Page
 from keywright.accounts.policy import Permission, authorize, authorize_platform
 from keywright.accounts.principal import Principal
+from keywright.accounts.read import MOST_TOLD, key_manager_emails
 from keywright.errors import Conflict
+from keywright.mail import Letter, Outbox, letters
 from keywright.revocation import note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
 
 async def request_api_access(
-    session: WriteSession, principal: Principal, account_id: str, *, message: str | None
+    session: WriteSession, principal: Principal, account_id: str, *, message: str | None, outbox: Outbox
 ) -> Account:
-    """Ask the platform to enable an account's API access.
+    """Ask the platform to enable an account's API access; its relationship managers are told by mail.
 
     Args:
         session: the transaction.
         principal: the caller: one of the account's key managers.
         account_id: the account.
         message: anything the relationship manager should know, or None.
+        outbox: takes the mail.
 
     Returns:
         The account, now waiting for a decision.
@@ -46,13 +49,29 @@ async def request_api_access(
         subject={"kind": "account", "id": account_id},
         detail={} if message is None else {"message": message},
     )
+    for address in await store.emails_of_operators(session, MOST_TOLD):
+        letter = letters.access_requested(
+            address,
+            outbox.base_url,
+            account_id=account_id,
+            account_name=account.name,
+            by=principal.shown_as,
+            message=message,
+        )
+        await outbox.put(session, letter)
     return await authorize(session, principal, account_id, Permission.REQUEST_API_ACCESS)
 
 
 async def set_api_access(
-    session: WriteSession, principal: Principal, account_id: str, *, enabled: bool, reason: str | None
+    session: WriteSession,
+    principal: Principal,
+    account_id: str,
+    *,
+    enabled: bool,
+    reason: str | None,
+    outbox: Outbox,
 ) -> tuple[Account, bool]:
-    """Decide on an account's API access: enable it, decline a request, or disable it.
+    """Decide on an account's API access: enable it, decline a request, or disable it. Its key managers are told by mail.
 
     Args:
         session: the transaction.
@@ -60,6 +79,7 @@ async def set_api_access(
         account_id: the account.
         enabled: the decision.
         reason: told to the account, or None.
+        outbox: takes the mail.
 
     Returns:
         The account as it is now, and whether its access was taken away by this, so that its keys must stop at once.
@@ -86,8 +106,19 @@ async def set_api_access(
         subject={"kind": "account", "id": account_id},
         detail={} if reason is None else {"reason": reason},
     )
+    for address in await key_manager_emails(session, account_id):
+        await outbox.put(session, _letter(address, outbox, account, status, reason, session.now_ms))
     account_now = await authorize(session, principal, account_id, Permission.OPERATE)
     return account_now, taken_away
+
+
+def _letter(to: str, outbox: Outbox, account: Account, status: ApiAccess, reason: str | None, at_ms: int) -> Letter:
+    about = {"account_id": account.account_id, "account_name": account.name}
+    if status is ApiAccess.ENABLED:
+        return letters.access_enabled(to, outbox.base_url, **about, reason=reason)
+    if status is ApiAccess.DECLINED:
+        return letters.access_declined(to, outbox.base_url, **about, reason=reason)
+    return letters.access_disabled(to, outbox.base_url, **about, reason=reason, at_ms=at_ms)
 
 
 def _decide(current: ApiAccess, *, enabled: bool) -> ApiAccess:

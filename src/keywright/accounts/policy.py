@@ -47,6 +47,10 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ONBOARDING_AGENT: _MEMBER,
 }
 
+KEY_MANAGER_ROLES = frozenset(
+    role for role, allowed in ROLE_PERMISSIONS.items() if Permission.CREATE_CREDENTIALS in allowed
+)
+
 # A relationship manager deletes keys in an incident, and never sees a secret: so no creating.
 _OPERATOR = frozenset(Permission) - {Permission.CREATE_CREDENTIALS, Permission.REQUEST_API_ACCESS}
 SCOPE_PERMISSIONS: dict[TokenScope, frozenset[Permission]] = {

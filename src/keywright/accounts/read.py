@@ -5,9 +5,18 @@ from __future__ import annotations
 from keywright.accounts import store
 from keywright.accounts.cursor import read_cursor, write_cursor
 from keywright.accounts.models import Account, Page
-from keywright.accounts.policy import Permission, authorize, authorize_platform
+from keywright.accounts.policy import KEY_MANAGER_ROLES, Permission, authorize, authorize_platform
 from keywright.accounts.principal import Principal, PrincipalKind
 from keywright.storage import ReadSession
+
+
+# Whoever has more is not told one by one.
+MOST_TOLD = 50
+
+
+async def key_manager_emails(session: ReadSession, account_id: str) -> list[str]:
+    """Return the addresses of those who manage an account's keys, at most fifty: to mail them what concerns keys."""
+    return await store.emails_of_roles(session, account_id, KEY_MANAGER_ROLES, MOST_TOLD)
 
 
 async def find_account(session: ReadSession, principal: Principal, account_id: str) -> Account:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from keywright.accounts.models import AccessRequest, Account, AccountType, ApiAccess, Member, Person, Role
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import accounts, memberships, people
+from keywright.storage.tables import accounts, memberships, operators, people
 
 
 async def insert_account(session: WriteSession, account: Account) -> None:
@@ -44,9 +45,9 @@ async def account_and_role(session: ReadSession, account_id: str, person_id: str
 
 
 async def places_by_name(
-    session: ReadSession, person_id: str, *, limit: int, after_name: str | None
+    session: ReadSession, person_id: str, *, limit: int, after: tuple[str, str] | None
 ) -> list[tuple[Account, Role]]:
-    """Return the accounts of a person with their role in each, by folded name, beginning behind `after_name`."""
+    """Return the accounts of a person with their role in each, by folded name and ID, beginning behind `after`."""
     query = (
         select(accounts, memberships.c.role)
         .join(memberships, memberships.c.account_id == accounts.c.id)
@@ -54,8 +55,8 @@ async def places_by_name(
         .order_by(accounts.c.name_folded, accounts.c.id)
         .limit(limit)
     )
-    if after_name is not None:
-        query = query.where(accounts.c.name_folded > after_name)
+    if after is not None:
+        query = query.where(_behind(after))
     return [(_account(row), Role(row.role)) for row in await session.execute(query)]
 
 
@@ -188,6 +189,29 @@ async def count_role(session: ReadSession, account_id: str, role: Role) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
+async def emails_of_roles(session: ReadSession, account_id: str, roles: Iterable[Role], limit: int) -> list[str]:
+    """Return the addresses of an account's members with one of these roles, the longest there first."""
+    query = (
+        select(people.c.email)
+        .join(memberships, memberships.c.person_id == people.c.id)
+        .where(memberships.c.account_id == account_id, memberships.c.role.in_([role.value for role in roles]))
+        .order_by(memberships.c.created_at, people.c.id)
+        .limit(limit)
+    )
+    return list((await session.execute(query)).scalars())
+
+
+async def emails_of_operators(session: ReadSession, limit: int) -> list[str]:
+    """Return the addresses of the platform's relationship managers, the longest there first."""
+    query = (
+        select(people.c.email)
+        .join(operators, operators.c.person_id == people.c.id)
+        .order_by(operators.c.created_at, people.c.id)
+        .limit(limit)
+    )
+    return list((await session.execute(query)).scalars())
+
+
 async def update_role(session: WriteSession, account_id: str, person_id: str, role: Role) -> None:
     """Give a member another role."""
     await session.execute(
@@ -202,6 +226,12 @@ async def delete_membership(session: WriteSession, account_id: str, person_id: s
     await session.execute(
         delete(memberships).where(memberships.c.account_id == account_id, memberships.c.person_id == person_id)
     )
+
+
+def _behind(place: tuple[str, str]) -> ColumnElement[bool]:
+    """The accounts behind a place in the list by folded name and ID."""
+    name, account_id = place
+    return or_(accounts.c.name_folded > name, and_(accounts.c.name_folded == name, accounts.c.id > account_id))
 
 
 def _member_query(account_id: str) -> Any:

@@ -1,6 +1,5 @@
 """Control plane, REST: parse, call one service, serialise."""
 
 from keywright.api.app import create_api
-from keywright.control import Control
 
-__all__ = ["Control", "create_api"]
+__all__ = ["create_api"]

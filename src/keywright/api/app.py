@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-import structlog
 from litestar import Litestar, Response, Router
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
-from litestar.enums import ScopeType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.status_codes import HTTP_404_NOT_FOUND
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from keywright import __version__
 from keywright.api import accounts, audit, credentials, health, session, users
@@ -26,7 +22,6 @@ from keywright.control import Control
 
 # The largest call is a thousand characters of text.
 MAX_BODY_BYTES = 64 * 1024
-_log = structlog.get_logger("keywright.api")
 
 
 def create_api(control: Control) -> Litestar:
@@ -41,6 +36,9 @@ def create_api(control: Control) -> Litestar:
 
     async def find_control() -> Control:
         return control
+
+    async def start(_app: Litestar) -> None:
+        await control.start()
 
     async def stop(_app: Litestar) -> None:
         await control.stop()
@@ -62,7 +60,7 @@ def create_api(control: Control) -> Litestar:
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         cache_control=CacheControlHeader(no_store=True),
-        middleware=[_observe],
+        on_startup=[start],
         on_shutdown=[stop],
         state=State({"control": control}),
         openapi_config=OpenAPIConfig(
@@ -83,40 +81,3 @@ def create_api(control: Control) -> Litestar:
 
 def _problem_for_page(response: Response[Any]) -> Response[Any]:
     return nothing_here() if response.status_code == HTTP_404_NOT_FOUND else response
-
-
-def _observe(app: ASGIApp) -> ASGIApp:
-    """Count and log each answered request, by its route's pattern: paths may hold an invitation's token."""
-
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await app(scope, receive, send)
-            return
-        method = scope["method"]
-        started, status = time.perf_counter(), 500
-
-        async def noting_send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await app(scope, receive, noting_send)
-        finally:
-            seconds = time.perf_counter() - started
-            route = str(scope.get("path_template") or "unknown")
-            state: dict[str, Any] = dict(scope.get("state") or {})
-            caller = state.get("principal")
-            control: Control = scope["litestar_app"].state.control
-            control.metrics.count_request(method, route, status, seconds)
-            _log.info(
-                "answered",
-                method=method,
-                route=route,
-                status=status,
-                ms=round(seconds * 1000, 1),
-                caller=caller.actor() if caller else None,
-            )
-
-    return observed

@@ -2,5 +2,6 @@
 
 from keywright.telemetry.logs import configure_logs, masked
 from keywright.telemetry.metrics import CONTENT_TYPE, Metrics
+from keywright.telemetry.requests import AsgiApp, observed
 
-__all__ = ["CONTENT_TYPE", "Metrics", "configure_logs", "masked"]
+__all__ = ["CONTENT_TYPE", "AsgiApp", "Metrics", "configure_logs", "masked", "observed"]

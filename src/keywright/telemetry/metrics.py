@@ -52,6 +52,12 @@ class Metrics:
             "Deleted keys and accounts switched off, by this process.",
             registry=self._registry,
         )
+        self._mail = Counter(
+            "keywright_mail",
+            "Attempts to send a mail; outcome is sent, failed (tried again later) or given_up.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._gauges: dict[str, tuple[Gauge, Callable[[], float]]] = {}
         self.verdicts: defaultdict[str, int] = defaultdict(int)
 
@@ -80,6 +86,14 @@ class Metrics:
     def count_revocation(self) -> None:
         """Count a revocation."""
         self._revocations.inc()
+
+    def count_mail(self, outcome: str) -> None:
+        """Count an attempt to send a mail.
+
+        Args:
+            outcome: sent, failed or given_up.
+        """
+        self._mail.labels(outcome).inc()
 
     def settle(self) -> None:
         """Hand over what has come together."""

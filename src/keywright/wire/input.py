@@ -44,6 +44,25 @@ def read_input(raw: bytes, kind: type[StructT]) -> StructT:
     return value
 
 
+def read_fields(values: dict[str, str], kind: type[StructT]) -> StructT:
+    """Read fields of text that came another way than as JSON, such as from a form.
+
+    Args:
+        values: the fields that were filled in.
+        kind: the msgspec structure that they make.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidRequest: with every fault.
+    """
+    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    if faults := _faults_of_fields(values, known):
+        raise InvalidRequest(faults)
+    return msgspec.convert(values, type=kind)
+
+
 def _faults(raw: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
     try:
         # Not before now is the whole of the body read: the typed decoder stops at the first thing it does not like.
@@ -60,16 +79,22 @@ def _faults(raw: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
     faults = repeated + [
         Fault(name[:_LONGEST_NAME], "is not a field of this call; it takes " + ", ".join(known)) for name in unknown
     ]
+    faults += _faults_of_fields(value, known)
+    return faults or [Fault("", "the body does not have the form of this call")]
+
+
+def _faults_of_fields(values: dict[str, Any], known: dict[str, msgspec.structs.FieldInfo]) -> list[Fault]:
+    faults = []
     for name, field in known.items():
-        if name not in value:
+        if name not in values:
             if field.required:
                 faults.append(Fault(name, "is missing"))
             continue
         try:
-            msgspec.convert(value[name], type=field.type)
+            msgspec.convert(values[name], type=field.type)
         except msgspec.ValidationError as error:
             faults.append(_fault(name, error, field.type))
-    return faults or [Fault("", "the body does not have the form of this call")]
+    return faults
 
 
 def _repeated(raw: bytes) -> list[Fault]:

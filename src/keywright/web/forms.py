@@ -1,0 +1,94 @@
+"""Forms: read whole and typed, or with every fault named; and only from our own pages."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+
+from keywright.control import Control
+from keywright.errors import Fault, Forbidden, InvalidRequest
+from keywright.web.visitor import Visitor
+from keywright.wire import read_fields
+from keywright.wire.browser import is_own_page
+
+BODY_SECONDS = 10
+CSRF_FIELD = "csrf"
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was filled in. Text that is only white space counts as not filled in."""
+
+    values: dict[str, str]
+
+    def get(self, name: str) -> str:
+        """One field as text, empty if it is not there."""
+        return self.values.get(name, "")
+
+    def read(self, kind: type[StructT]) -> StructT:
+        """Read the form into what a handler takes.
+
+        Args:
+            kind: a msgspec structure; fields of the form that it does not have are left alone.
+
+        Returns:
+            The value.
+
+        Raises:
+            InvalidRequest: with every fault.
+        """
+        fields = msgspec.structs.fields(kind)
+        # A field that must be there and was left empty gets the same advice as one that was filled in wrongly.
+        given = {
+            field.encode_name: self.get(field.encode_name)
+            for field in fields
+            if field.required or self.get(field.encode_name)
+        }
+        return read_fields(given, kind)
+
+
+async def read_form(request: Request[Any, Any, Any]) -> Form:
+    """Read a form that one of our own pages sent; a Litestar dependency.
+
+    Raises:
+        Forbidden: it comes from another site, or from a page of a session that has ended.
+        InvalidRequest: it is no form, or did not arrive in time.
+    """
+    control: Control = request.app.state.control
+    origin = request.headers.get("origin")
+    if not is_own_page(origin, request.headers.get("host"), control.settings.base_url):
+        raise Forbidden(f"this was sent by a page of {str(origin)[:100]}, which may not act for you here")
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise InvalidRequest([Fault("", "this address takes a form, as our pages send it")])
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.body()
+    except TimeoutError:
+        raise InvalidRequest([Fault("", f"the form did not arrive within {BODY_SECONDS} s")]) from None
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100, errors="strict")
+    except ValueError:
+        raise InvalidRequest([Fault("", "the form cannot be read; go back and send it again")]) from None
+    values = {name: value if name == "password" else value.replace("\r\n", "\n").strip() for name, value in pairs}
+    visitor: Visitor = request.state.visitor
+    if not hmac.compare_digest(values.get(CSRF_FIELD, "").encode(), visitor.csrf.encode()):
+        raise Forbidden("this page is from an earlier sign-in; nothing was changed. Reload it and try again")
+    return Form(values)
+
+
+def local_path(path: str) -> str:
+    """Return where to go next if that is a page of ours, else the start page.
+
+    Args:
+        path: as it came with an address or a form.
+    """
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if is_ours else "/"
