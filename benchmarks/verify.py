@@ -42,6 +42,7 @@ from keywright.app import open_database, prepare, random_bytes, verification_ser
 from keywright.credentials import Algorithm, CreateCredential, create_credential
 from keywright.formats import parse_client_secret
 from keywright.keyring import KeyringFile
+from keywright.mail import Outbox
 from keywright.settings import Settings, load_settings
 from keywright.signatures import SignedRequest, find_signature, public_key_of, signature_base, verify_signature
 from keywright.verification import Accepted, VerificationService
@@ -239,11 +240,12 @@ async def _create_keys(settings: Settings) -> dict[str, tuple[keywright.Credenti
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     platform_token = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_bench", "bench", TokenScope.PLATFORM)
     database, keys = open_database(settings), {}
+    outbox = Outbox(keyring, settings.base_url, random_bytes)
     async with database.write() as session:
         account = await create_account(
             session, platform_token, name="Bench", account_type=AccountType.CORPORATE, random_bytes=random_bytes
         )
-        await set_api_access(session, platform_token, account.account_id, enabled=True, reason=None)
+        await set_api_access(session, platform_token, account.account_id, enabled=True, reason=None, outbox=outbox)
         for algorithm in Algorithm:
             made = await create_credential(
                 session,
@@ -252,6 +254,7 @@ async def _create_keys(settings: Settings) -> dict[str, tuple[keywright.Credenti
                 keyring=keyring,
                 environment="live",
                 random_bytes=random_bytes,
+                outbox=outbox,
             )
             key = keywright.Credential(made.credential.client_id, made.client_secret, algorithm=algorithm.value)
             keys[algorithm.value] = (key, made.client_secret)

@@ -21,6 +21,7 @@ from keywright.verification.replay import EmbeddedNonceStore
 
 if TYPE_CHECKING:
     from keywright.gateway import Gateway
+    from keywright.mail import Outbox, Transport
     from keywright.telemetry.requests import AsgiApp, Receive, Send
     from keywright.verification import LastUsed, VerificationKeys, VerificationService
 
@@ -157,25 +158,31 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.api import create_api
     from keywright.control import Control
     from keywright.identity import Passwords
-    from keywright.mail import Mailbox
+    from keywright.mail import Outbox, Postman
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages
 
-    database, passwords = open_database(settings), Passwords()
+    database, passwords, metrics = open_database(settings), Passwords(), Metrics()
+    keyring = KeyringFile(settings.keyring_path, random_bytes)
+    postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
+    metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
 
     async def stop() -> None:
+        await postman.stop()
         passwords.close()
         await database.close()
 
     control = Control(
         settings=settings,
         database=database,
-        keyring=KeyringFile(settings.keyring_path, random_bytes),
+        keyring=keyring,
         passwords=passwords,
-        mailbox=Mailbox(settings.mail_dir, random_bytes),
-        metrics=Metrics(),
+        outbox=Outbox(keyring, settings.base_url, random_bytes),
+        wake_mail=postman.wake,
+        metrics=metrics,
         random_bytes=random_bytes,
         is_ready=database.check,
+        start=postman.start,
         stop=stop,
     )
     return observed(_by_path(create_api(control), create_pages(control)), control.metrics)

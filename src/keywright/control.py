@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from keywright.formats import RandomBytes
 from keywright.identity import Passwords, Throttle
 from keywright.keyring import Sealer
-from keywright.mail import Mailbox
+from keywright.mail import Outbox
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.telemetry import Metrics
@@ -23,10 +23,12 @@ class Control:
         database: the truth.
         keyring: seals the secrets of hmac-sha256 keys.
         passwords: makes and checks password hashes.
-        mailbox: takes mail to people.
+        outbox: takes mail to people, in the transaction of what it tells of.
+        wake_mail: sends what was committed to the outbox, now instead of in a moment.
         metrics: counts.
         random_bytes: unpredictable bytes.
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
+        start: called once before the first request.
         stop: called once after the last request.
         throttle: counts sign-ins and the like, in this process.
     """
@@ -35,9 +37,11 @@ class Control:
     database: Database
     keyring: Sealer
     passwords: Passwords
-    mailbox: Mailbox
+    outbox: Outbox
+    wake_mail: Callable[[], None]
     metrics: Metrics
     random_bytes: RandomBytes
     is_ready: Callable[[], Awaitable[None]]
+    start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     throttle: Throttle = field(default_factory=Throttle)

@@ -124,6 +124,33 @@ class KeyringFile:
         return self._keyring.open(sealed, bound_to)
 
 
+class NoKeyring:
+    """Stands where a keyring should be that cannot be had.
+
+    Args:
+        error: why.
+    """
+
+    def __init__(self, error: Unavailable) -> None:
+        self._error = error
+
+    def seal(self, secret: bytes, bound_to: str, random_bytes: RandomBytes) -> bytes:
+        """Seal nothing.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise self._error
+
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
+        """Open nothing.
+
+        Raises:
+            Unavailable: always.
+        """
+        raise self._error
+
+
 def load_or_create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:
     """Read the keyring, or make one with a first key.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -88,6 +89,19 @@ class Settings(BaseSettings):
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
+    smtp_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Mail server, smtp://user:password@host:587 or smtps://host:465; default: .eml files in data_dir.",
+    )
+    smtp_tls: Literal["required", "when_offered"] = Field(
+        default="required", description="Whether a mail server on another host must offer STARTTLS."
+    )
+    mail_from: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="Sender of mail, address or Name <address>; needed with smtp_url.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field(default="json", description="Shape of log lines on stderr.")
 
@@ -135,6 +149,34 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"} or parts.query:
             raise ValueError("must be scheme://host[:port] with http or https and nothing behind it")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        fault = "must be smtp://user:password@host:port or smtps://...; escape odd characters, such as @ with %40"
+        try:
+            parts = urlsplit(value)
+            is_good = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+        except ValueError as error:
+            raise ValueError(fault) from error
+        if not is_good or parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise ValueError(fault)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            if info.data.get("smtp_url"):
+                raise ValueError("must be set when smtp_url is: mail servers take no mail without a sender")
+            return None
+        name, address = parseaddr(value)
+        local, _, domain = address.rpartition("@")
+        if not local or not domain or not value.isprintable() or not address.isascii():
+            raise ValueError("must be name@example.com or Some Name <name@example.com>")
+        return formataddr((name, address))
 
     @classmethod
     def settings_customise_sources(

@@ -71,7 +71,7 @@ async def set_api_access(
     reason: str | None,
     outbox: Outbox,
 ) -> tuple[Account, bool]:
-    """Decide on an account's API access: enable it, decline a request, or disable it. Its key managers are told by mail.
+    """Decide on an account's API access: enable it, decline a request, or disable it. Key managers are told by mail.
 
     Args:
         session: the transaction.
@@ -106,17 +106,18 @@ async def set_api_access(
         subject={"kind": "account", "id": account_id},
         detail={} if reason is None else {"reason": reason},
     )
-    for address in await key_manager_emails(session, account_id):
-        await outbox.put(session, _letter(address, outbox, account, status, reason, session.now_ms))
     account_now = await authorize(session, principal, account_id, Permission.OPERATE)
+    for address in await key_manager_emails(session, account_id):
+        await outbox.put(session, _letter(address, outbox, account_now, session.now_ms))
     return account_now, taken_away
 
 
-def _letter(to: str, outbox: Outbox, account: Account, status: ApiAccess, reason: str | None, at_ms: int) -> Letter:
+def _letter(to: str, outbox: Outbox, account: Account, at_ms: int) -> Letter:
     about = {"account_id": account.account_id, "account_name": account.name}
-    if status is ApiAccess.ENABLED:
+    reason = account.api_access_reason
+    if account.api_access is ApiAccess.ENABLED:
         return letters.access_enabled(to, outbox.base_url, **about, reason=reason)
-    if status is ApiAccess.DECLINED:
+    if account.api_access is ApiAccess.DECLINED:
         return letters.access_declined(to, outbox.base_url, **about, reason=reason)
     return letters.access_disabled(to, outbox.base_url, **about, reason=reason, at_ms=at_ms)
 

@@ -9,7 +9,6 @@ from keywright.accounts.policy import KEY_MANAGER_ROLES, Permission, authorize, 
 from keywright.accounts.principal import Principal, PrincipalKind
 from keywright.storage import ReadSession
 
-
 # Whoever has more is not told one by one.
 MOST_TOLD = 50
 

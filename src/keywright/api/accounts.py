@@ -72,9 +72,10 @@ async def put_api_access(
     started = time.monotonic()
     async with control.database.write() as session:
         account, taken_away = await set_api_access(
-            session, principal, account_id, enabled=data.enabled, reason=data.reason
+            session, principal, account_id, enabled=data.enabled, reason=data.reason, outbox=control.outbox
         )
         await session.commit()
+    control.wake_mail()
     if taken_away:
         control.metrics.count_revocation()
     receipt = None if data.enabled else receipt_of_shared_database((time.monotonic() - started) * 1000)
@@ -87,8 +88,9 @@ async def post_access_request(
 ) -> AccountOutput:
     """Ask the platform to enable the account's API access. Key managers only."""
     async with control.database.write() as session:
-        account = await request_api_access(session, principal, account_id, message=data.message)
+        account = await request_api_access(session, principal, account_id, message=data.message, outbox=control.outbox)
         await session.commit()
+    control.wake_mail()
     return account_output(account)
 
 

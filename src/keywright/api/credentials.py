@@ -36,8 +36,10 @@ async def post_credential(
             keyring=control.keyring,
             environment=control.settings.environment,
             random_bytes=control.random_bytes,
+            outbox=control.outbox,
         )
         await session.commit()
+    control.wake_mail()
     credential = created.credential
     return Response(
         CreatedCredentialOutput(
@@ -69,8 +71,9 @@ async def delete_credential_handler(
     """Delete an API key, for good. When this answers, no verification that starts accepts it."""
     started = time.monotonic()
     async with control.database.write() as session:
-        deleted = await delete_credential(session, principal, account_id, client_id)
+        deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
         await session.commit()
+    control.wake_mail()
     receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
     control.metrics.count_revocation()
     return DeletedCredentialOutput(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 from litestar import Router, delete, get, patch, post
 
@@ -32,17 +30,11 @@ async def post_user(control: Control, principal: Principal, account_id: str, dat
             role=data.role,
             lasts_seconds=control.settings.invitation_days * 86400,
             random_bytes=control.random_bytes,
+            outbox=control.outbox,
         )
         await session.commit()
-    url = None if invited.token is None else f"{control.settings.base_url}/v1/invitations/{invited.token}"
-    if url is not None:
-        await control.mailbox.send(
-            to=invited.member.person.email,
-            subject="Your invitation to Keywright",
-            text=f"You have been given access to an account. To set your password, use this address once, within"
-            f" {control.settings.invitation_days} days:\n\n{url}\n",
-            now=time.time(),
-        )
+    control.wake_mail()
+    url = None if invited.token is None else f"{control.settings.base_url}/invitations/{invited.token}"
     # Whoever holds the link can set the password, so it goes to operators, who need it when mail fails, and no further.
     return user_output(invited.member, msgspec.UNSET if principal.kind is PrincipalKind.PERSON else url)
 

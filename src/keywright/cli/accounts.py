@@ -184,12 +184,14 @@ def _decide(
         if reason is not None and (fault := fault_in("--reason", reason, Remark)):
             raise InvalidRequest([fault])
         settings = existing_settings(data_dir, database_url)
+        from keywright.app import open_outbox
 
         async def work() -> dict[str, Any]:
+            outbox = await open_outbox(settings)
             started = time.monotonic()
             async with open_local(settings) as database, database.write() as session:
                 account, taken_away = await set_api_access(
-                    session, local_principal(), account_id, enabled=enabled, reason=reason
+                    session, local_principal(), account_id, enabled=enabled, reason=reason, outbox=outbox
                 )
                 await session.commit()
             document = _document(account)

@@ -77,11 +77,13 @@ def delete(
         )
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
+        from keywright.app import open_outbox
 
         async def work() -> dict[str, Any]:
+            outbox = await open_outbox(settings)
             started = time.monotonic()
             async with open_local(settings) as database, database.write() as session:
-                deleted = await delete_credential(session, local_principal(), account_id, client_id)
+                deleted = await delete_credential(session, local_principal(), account_id, client_id, outbox=outbox)
                 await session.commit()
             receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
             return {

@@ -213,8 +213,8 @@ class _Demo:
             ),
         )
         password = secrets.token_urlsafe(12)
-        path = str(invited["invitationUrl"]).partition("/v1/")[2]
-        self._expect(204, *self._call("POST", f"/v1/{path}", {"password": password}))
+        invitation = str(invited["invitationUrl"]).rpartition("/")[2]
+        self._expect(204, *self._call("POST", f"/v1/invitations/{invitation}", {"password": password}))
         self.people[email] = password
         request = self._request("POST", f"{self.control}/v1/session", {"email": email, "password": password})
         with urllib.request.urlopen(request) as answer:

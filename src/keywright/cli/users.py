@@ -45,9 +45,10 @@ def add(
         if faults:
             raise InvalidRequest(faults)
         settings = existing_settings(data_dir, database_url)
-        from keywright.app import random_bytes
+        from keywright.app import open_outbox, random_bytes
 
         async def work() -> dict[str, Any]:
+            outbox = await open_outbox(settings)
             async with open_local(settings) as database, database.write() as session:
                 invited = await invite(
                     session,
@@ -58,9 +59,10 @@ def add(
                     role=role,
                     lasts_seconds=settings.invitation_days * 86400,
                     random_bytes=random_bytes,
+                    outbox=outbox,
                 )
                 await session.commit()
-            url = None if invited.token is None else f"{settings.base_url}/v1/invitations/{invited.token}"
+            url = None if invited.token is None else f"{settings.base_url}/invitations/{invited.token}"
             return {**_document(invited.member), "invitationUrl": url}
 
         show(run_async(work()), as_json=as_json)

@@ -8,9 +8,11 @@ from keywright import audit
 from keywright.accounts import ApiAccess, Permission, Principal, authorize, require_fresh_proof
 from keywright.credentials import store
 from keywright.credentials.models import LIMIT, Algorithm, Credential
+from keywright.credentials.news import tell_of_created_key
 from keywright.errors import ApiAccessNotEnabled, CredentialLimitReached
 from keywright.formats import SECRET_BYTES, RandomBytes, format_client_secret, new_client_id
 from keywright.keyring import Sealer
+from keywright.mail import Outbox
 from keywright.revocation import note_new_key
 from keywright.signatures import public_key_of
 from keywright.storage import WriteSession
@@ -49,8 +51,9 @@ async def create_credential(
     keyring: Sealer,
     environment: str,
     random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> CreatedCredential:
-    """Create a key.
+    """Create a key; its email and the account's key managers are told by mail.
 
     Args:
         session: the transaction.
@@ -59,6 +62,7 @@ async def create_credential(
         keyring: seals the secret of an hmac-sha256 key.
         environment: `live` or `sandbox`, for the secret's prefix.
         random_bytes: makes Client ID and secret.
+        outbox: takes the mail.
 
     Returns:
         The key with its secret.
@@ -113,4 +117,5 @@ async def create_credential(
             **({} if command.label is None else {"label": command.label}),
         },
     )
+    await tell_of_created_key(session, outbox, account, credential)
     return CreatedCredential(credential, format_client_secret(secret, environment))

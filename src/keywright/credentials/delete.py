@@ -8,7 +8,9 @@ from keywright import audit
 from keywright.accounts import Permission, Principal, authorize, require_fresh_proof
 from keywright.credentials import store
 from keywright.credentials.models import Credential
+from keywright.credentials.news import tell_of_deleted_key
 from keywright.errors import NotFound
+from keywright.mail import Outbox
 from keywright.revocation import note_revocation
 from keywright.storage import WriteSession
 
@@ -22,15 +24,16 @@ class DeletedCredential:
 
 
 async def delete_credential(
-    session: WriteSession, principal: Principal, account_id: str, client_id: str
+    session: WriteSession, principal: Principal, account_id: str, client_id: str, *, outbox: Outbox
 ) -> DeletedCredential:
-    """Delete a key.
+    """Delete a key; its email and the account's key managers are told by mail.
 
     Args:
         session: the transaction; from its commit on, no verification that starts accepts the key.
         principal: the caller.
         account_id: the account.
         client_id: the key.
+        outbox: takes the mail.
 
     Returns:
         The key and when it ended.
@@ -40,7 +43,7 @@ async def delete_credential(
         Forbidden: the caller may not delete keys here.
         ProofRequired: the caller proved too long ago who they are.
     """
-    await authorize(session, principal, account_id, Permission.DELETE_CREDENTIALS)
+    account = await authorize(session, principal, account_id, Permission.DELETE_CREDENTIALS)
     require_fresh_proof(principal, session.now_ms)
     credential = await store.active_credential(session, account_id, client_id)
     if credential is None:
@@ -59,4 +62,5 @@ async def delete_credential(
             **({} if credential.label is None else {"label": credential.label}),
         },
     )
+    await tell_of_deleted_key(session, outbox, account, credential, principal)
     return DeletedCredential(credential, session.now_ms)

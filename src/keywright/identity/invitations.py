@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 
 from keywright import audit
-from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member
+from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member, find_account
 from keywright.errors import Conflict, Fault, InvalidRequest, NotFound, TooManyRequests
 from keywright.formats import RandomBytes
 from keywright.identity import store
 from keywright.identity.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from keywright.identity.secrets import new_token, token_hash
+from keywright.mail import Outbox, letters
 from keywright.storage import ReadSession, WriteSession
 
 # Each one is a mail to someone who may not have asked for it.
@@ -36,8 +37,9 @@ async def invite(
     role: Role,
     lasts_seconds: int,
     random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> Invited:
-    """Add someone to an account and invite them. Asked again for someone who has not come yet, it invites anew.
+    """Add someone to an account and mail them an invitation. Asked again before they came, it invites anew.
 
     Args:
         session: the transaction.
@@ -48,6 +50,7 @@ async def invite(
         role: their role in the account.
         lasts_seconds: how long the invitation can be accepted.
         random_bytes: makes token and identifier.
+        outbox: takes the mail.
 
     Returns:
         The member and the invitation's token, of which only the hash is kept.
@@ -81,6 +84,16 @@ async def invite(
             person_id=member.person.person_id,
             email=member.person.email,
         )
+    account = await find_account(session, principal, account_id)
+    letter = letters.invitation(
+        member.person.email,
+        outbox.base_url,
+        token=token,
+        account_name=account.name,
+        by=principal.shown_as,
+        lasts_seconds=lasts_seconds,
+    )
+    await outbox.put(session, letter)
     return Invited(member, token)
 
 

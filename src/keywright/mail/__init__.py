@@ -1,7 +1,9 @@
 """Mail to people: what it says, where it waits in the database, and how it is sent."""
 
+from keywright.mail import letters
+from keywright.mail.delivery import MailOutcome, Postman
 from keywright.mail.letters import Letter
-from keywright.mail.mailbox import Mailbox
 from keywright.mail.outbox import Outbox
+from keywright.mail.transports import FolderTransport, SmtpTransport, Transport
 
-__all__ = ["Letter", "Mailbox", "Outbox"]
+__all__ = ["FolderTransport", "Letter", "MailOutcome", "Outbox", "Postman", "SmtpTransport", "Transport", "letters"]

@@ -20,11 +20,14 @@ from keywright.identity import (
     open_session,
     remove_user,
 )
+from keywright.keyring import Keyring
+from keywright.mail import Outbox
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
 
 OPERATOR = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.OPERATOR)
 WHO = "kim@example.com"
+OUTBOX = Outbox(Keyring("k1", {"k1": b"k" * 32}), "https://keys.example.com", os.urandom)
 
 
 class World:
@@ -54,6 +57,7 @@ class World:
                 role=Role.VIEWER,
                 lasts_seconds=3600,
                 random_bytes=os.urandom,
+                outbox=OUTBOX,
             )
             await session.commit()
         return invited

@@ -17,6 +17,7 @@ from keywright.accounts.principal import TokenScope
 from keywright.credentials import CreateCredential, create_credential, delete_credential
 from keywright.errors import Unavailable
 from keywright.keyring import Keyring
+from keywright.mail import Outbox
 from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 from keywright.storage.migrate import migrate
@@ -24,6 +25,7 @@ from keywright.verification.keys import VerificationKeys
 
 PLATFORM = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.PLATFORM)
 KEYRING = Keyring("k1", {"k1": b"k" * 32})
+OUTBOX = Outbox(KEYRING, "https://keys.example.com", os.urandom)
 
 
 class World:
@@ -42,7 +44,7 @@ class World:
                 session, PLATFORM, name="A", account_type=AccountType.CORPORATE, random_bytes=os.urandom
             )
             self.account = account.account_id
-            await set_api_access(session, PLATFORM, self.account, enabled=True, reason=None)
+            await set_api_access(session, PLATFORM, self.account, enabled=True, reason=None, outbox=OUTBOX)
             await session.commit()
         return self
 
@@ -55,18 +57,19 @@ class World:
                 keyring=KEYRING,
                 environment="live",
                 random_bytes=os.urandom,
+                outbox=OUTBOX,
             )
             await session.commit()
         return made.credential.client_id
 
     async def delete(self, client_id: str) -> None:
         async with self.database.write() as session:
-            await delete_credential(session, PLATFORM, self.account, client_id)
+            await delete_credential(session, PLATFORM, self.account, client_id, outbox=OUTBOX)
             await session.commit()
 
     async def switch(self, enabled: bool) -> None:
         async with self.database.write() as session:
-            await set_api_access(session, PLATFORM, self.account, enabled=enabled, reason=None)
+            await set_api_access(session, PLATFORM, self.account, enabled=enabled, reason=None, outbox=OUTBOX)
             await session.commit()
 
 

@@ -1,0 +1,127 @@
+"""What a server mails: read from the folder where it leaves .eml files, or taken by a mail server of the tests' own."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import sqlite3
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope
+
+from support.server import Server, wait_until
+
+
+def waiting(server: Server, who: str | None = None) -> int:
+    """How many letters have not left yet: to someone, or to anyone."""
+    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=20)) as database:
+        query = "SELECT count(*) FROM outgoing_mail WHERE recipient = coalesce(?, recipient)"
+        return int(database.execute(query, [who]).fetchone()[0])
+
+
+def mail_to(server: Server, who: str) -> list[EmailMessage]:
+    """All that was mailed to someone, oldest first, once everything for them has left."""
+    wait_until(lambda: not waiting(server, who), what=f"mail to {who} leaves")
+    found = []
+    for file in sorted((server.data_dir / "mail").glob("*.eml")):
+        message = parse(file.read_bytes())
+        if message["To"] == who:
+            assert file.stat().st_mode & 0o077 == 0, "an invitation's link is as good as a password"
+            found.append(message)
+    return found
+
+
+def parse(content: bytes) -> EmailMessage:
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+@dataclass
+class MailServer:
+    """Takes mail, or answers what it is told to instead."""
+
+    answers: list[str] = field(default_factory=list)  # given one by one, in place of taking a letter
+    refused: dict[str, str] = field(default_factory=dict)  # answers to recipients that are never taken
+    taken: list[tuple[Envelope, EmailMessage]] = field(default_factory=list)
+    was_encrypted: list[bool] = field(default_factory=list)
+    before_answering: Callable[[], None] = lambda: None
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    @property
+    def recipients(self) -> list[str]:
+        return [envelope.rcpt_tos[0] for envelope, _ in self.taken]
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        self.before_answering()
+        if self.answers:
+            return self.answers.pop(0)
+        assert isinstance(envelope.content, bytes)
+        self.taken.append((envelope, parse(envelope.content)))
+        self.was_encrypted.append(session.ssl is not None)
+        return "250 taken"
+
+
+class _AnyPort(Controller):
+    """Listens on a port that the system picks; aiosmtpd would knock at the port that it was given: 0."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@contextlib.contextmanager
+def mail_server(
+    *, port: int = 0, certificate: Path | None = None, at_once: bool = False, password: str | None = None
+) -> Iterator[MailServer]:
+    """Run a mail server on this host.
+
+    Args:
+        port: where; 0 picks a free one.
+        certificate: file with certificate and key; STARTTLS is offered with it.
+        at_once: TLS from the first byte instead.
+        password: asked of everyone.
+    """
+    found = MailServer()
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    options: dict[str, Any] = {}
+    if password is not None:
+        options = {
+            "authenticator": lambda _s, _ss, _e, _m, data: AuthResult(success=data.password == password.encode()),
+            "auth_required": True,
+            "auth_require_tls": certificate is not None,
+        }
+    controller = _AnyPort(
+        found,
+        hostname="127.0.0.1",
+        port=port,
+        ssl_context=context if at_once else None,
+        tls_context=None if at_once else context,
+        **options,
+    )
+    controller.start()
+    found.port = controller.port
+    try:
+        yield found
+    finally:
+        controller.stop()
