@@ -35,6 +35,7 @@ class Principal:
         on_behalf_of: the email of the person for whom a platform's own backend acts.
         proved_at: when someone with a session last proved who they are, milliseconds since 1970 UTC; None for callers
             that prove it with every call.
+        session_id: names the session of someone who has one; opens nothing.
     """
 
     kind: PrincipalKind
@@ -43,6 +44,7 @@ class Principal:
     scope: TokenScope | None = None
     on_behalf_of: str | None = None
     proved_at: int | None = None
+    session_id: str | None = None
 
     def actor(self) -> dict[str, Any]:
         """The caller as the audit trail tells of them."""

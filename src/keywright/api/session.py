@@ -12,6 +12,7 @@ from keywright.api.shapes import AcceptInvitationInput, InvitationOutput, SignIn
 from keywright.control import Control
 from keywright.errors import Unauthenticated
 from keywright.identity import (
+    Opening,
     accept_invitation,
     check_password,
     close_session,
@@ -42,9 +43,12 @@ async def post_session(request: Request[Any, Any, Any], control: Control, data: 
         token = await open_session(
             session,
             sign_in,
-            address=address,
-            user_agent=request.headers.get("user-agent", ""),
-            lasts_seconds=lasts_seconds,
+            Opening(
+                address=address,
+                user_agent=request.headers.get("user-agent", ""),
+                lasts_seconds=lasts_seconds,
+                replaces=request.cookies.get(SESSION_COOKIE),
+            ),
             random_bytes=control.random_bytes,
         )
         await session.commit()

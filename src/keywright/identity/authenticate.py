@@ -5,7 +5,7 @@ from __future__ import annotations
 from keywright.accounts import Principal, PrincipalKind
 from keywright.accounts.principal import TokenScope
 from keywright.errors import Forbidden, Unauthenticated
-from keywright.identity import store
+from keywright.identity import operator_store, session_store
 from keywright.identity.secrets import token_hash
 from keywright.storage import ReadSession
 
@@ -25,7 +25,7 @@ async def authenticate_token(session: ReadSession, token: str, *, on_behalf_of: 
         Unauthenticated: no such token works.
         Forbidden: only a platform token can act for a person.
     """
-    known = await store.operator_token_by_hash(session, token_hash(token))
+    known = await operator_store.operator_token_by_hash(session, token_hash(token))
     if known is None:
         raise Unauthenticated(
             "this operator token is unknown or was deleted; make one with `keywright operator-token create`"
@@ -49,8 +49,8 @@ async def authenticate_session(session: ReadSession, token: str) -> Principal:
     Raises:
         Unauthenticated: no such session runs.
     """
-    visitor = await store.visitor_by_session(session, token_hash(token))
+    visitor = await session_store.visitor_by_session(session, token_hash(token))
     if visitor is None:
         raise Unauthenticated("your session has ended; sign in again")
     kind = PrincipalKind.OPERATOR if visitor.is_operator else PrincipalKind.PERSON
-    return Principal(kind, visitor.person_id, visitor.email, proved_at=visitor.proved_at)
+    return Principal(kind, visitor.person_id, visitor.email, proved_at=visitor.proved_at, session_id=visitor.session_id)

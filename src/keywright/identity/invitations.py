@@ -9,7 +9,7 @@ from keywright import audit
 from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member, find_account
 from keywright.errors import Conflict, Fault, InvalidRequest, NotFound, TooManyRequests
 from keywright.formats import RandomBytes
-from keywright.identity import store
+from keywright.identity import session_store, store
 from keywright.identity.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from keywright.identity.secrets import new_token, token_hash
 from keywright.mail import Outbox, letters
@@ -145,7 +145,7 @@ async def accept_invitation(session: WriteSession, token: str, *, password_hash:
     await store.put_password(session, invitation.person_id, password_hash)
     # Whoever held an earlier link or session for this person is out.
     await store.delete_invitations(session, invitation.person_id)
-    await store.delete_sessions_of(session, invitation.person_id)
+    await session_store.delete_sessions_of(session, invitation.person_id)
     person = Principal(PrincipalKind.PERSON, invitation.person_id, invitation.email)
     await _record(
         session,

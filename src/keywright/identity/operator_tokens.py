@@ -8,9 +8,9 @@ from keywright.accounts.policy import authorize_platform
 from keywright.accounts.principal import TokenScope
 from keywright.errors import Conflict, NotFound
 from keywright.formats import RandomBytes, new_identifier
-from keywright.identity import store
+from keywright.identity import operator_store as store
+from keywright.identity.operator_store import OperatorToken
 from keywright.identity.secrets import new_token, token_hash
-from keywright.identity.store import OperatorToken
 from keywright.storage import ReadSession, WriteSession
 
 # Tells a leaked token from other text, for secret scanners: kwop_ and 64 hex digits.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keywright.accounts import Principal, remove_member
-from keywright.identity import store
+from keywright.identity import session_store, store
 from keywright.storage import WriteSession
 
 
@@ -24,8 +24,10 @@ async def remove_user(session: WriteSession, principal: Principal, account_id: s
         LastManager: the account would be left without its last Owner or Partner Admin.
     """
     await remove_member(session, principal, account_id, person_id)
-    await store.delete_sessions_of(session, person_id)
+    await session_store.delete_sessions_of(session, person_id)
     await store.delete_invitations(session, person_id, account_id)
     if not await store.is_member_anywhere(session, person_id):
         await store.delete_password(session, person_id)
         await store.delete_invitations(session, person_id)
+        await session_store.delete_resets_of(session, person_id)
+        await session_store.delete_challenges_of(session, person_id)

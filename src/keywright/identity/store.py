@@ -1,52 +1,38 @@
-"""Queries on passwords, sessions, invitations and operator tokens."""
+"""Queries on passwords and invitations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, exists, insert, select
 
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import (
-    invitations,
-    memberships,
-    operator_tokens,
-    operators,
-    passwords,
-    people,
-    sessions,
-)
+from keywright.storage.tables import invitations, memberships, passkeys, passwords, people, totp_secrets
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What is needed to check a sign-in."""
+    """What is needed to check a sign-in.
 
-    person_id: str
-    password_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """A session as its owner sees it. Times in milliseconds since 1970 UTC."""
-
-    session_id: str
-    person_id: str
-    address: str
-    user_agent: str
-    created_at: int
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who a session belongs to, and when they last proved it (milliseconds since 1970 UTC)."""
+    Args:
+        person_id: the person.
+        email: their address, in lower case.
+        password_hash: of their password; None if they have set none.
+        has_totp: whether they have an app for one-time codes, which is then asked for.
+        has_passkeys: whether they have passkeys, likewise.
+    """
 
     person_id: str
     email: str
-    session_id: str
-    proved_at: int
-    is_operator: bool
+    password_hash: str | None
+    has_totp: bool = False
+    has_passkeys: bool = False
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether the password alone is not enough."""
+        return self.has_totp or self.has_passkeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +45,14 @@ class Invitation:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorToken:
-    """A token of the platform's own people and programs. Times in milliseconds since 1970 UTC."""
-
-    token_id: str
-    name: str
-    scope: str
-    created_at: int
-
-
 async def sign_in_by_email(session: ReadSession, email: str) -> SignIn | None:
-    """Return the person with this (lower-case) email and their password's hash, or None."""
-    query = (
-        select(people.c.id, passwords.c.hash)
-        .outerjoin(passwords, passwords.c.person_id == people.c.id)
-        .where(people.c.email == email)
-    )
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else SignIn(row.id, row.hash)
+    """Return the person with this (lower-case) email and what their sign-in takes, or None."""
+    return await _sign_in(session, _SIGN_IN.where(people.c.email == email))
+
+
+async def sign_in_by_id(session: ReadSession, person_id: str) -> SignIn | None:
+    """Return a person and what their sign-in takes, or None."""
+    return await _sign_in(session, _SIGN_IN.where(people.c.id == person_id))
 
 
 async def password_hash(session: ReadSession, person_id: str) -> str | None:
@@ -101,47 +76,6 @@ async def put_password(session: WriteSession, person_id: str, password_hash: str
     """Set or replace a person's password."""
     await delete_password(session, person_id)
     await session.execute(insert(passwords).values(person_id=person_id, hash=password_hash, changed_at=session.now_ms))
-
-
-async def insert_session(session: WriteSession, token_hash: bytes, opened: OpenSession) -> None:
-    """Open a session; sessions that have ended are cleared away."""
-    await session.execute(delete(sessions).where(sessions.c.expires_at <= session.now_ms))
-    await session.execute(
-        insert(sessions).values(
-            token_hash=token_hash,
-            id=opened.session_id,
-            person_id=opened.person_id,
-            address=opened.address[:60],
-            user_agent=opened.user_agent[:300],
-            proved_at=opened.created_at,
-            created_at=opened.created_at,
-            expires_at=opened.expires_at,
-        )
-    )
-
-
-async def visitor_by_session(session: ReadSession, token_hash: bytes) -> Visitor | None:
-    """Return the person whose running session this is, or None."""
-    query = (
-        select(people.c.id, people.c.email, sessions.c.id.label("session_id"), sessions.c.proved_at, operators.c.name)
-        .join(sessions, sessions.c.person_id == people.c.id)
-        .outerjoin(operators, operators.c.person_id == people.c.id)
-        .where(sessions.c.token_hash == token_hash, sessions.c.expires_at > session.now_ms)
-    )
-    row = (await session.execute(query)).one_or_none()
-    if row is None:
-        return None
-    return Visitor(row.id, row.email, row.session_id, row.proved_at, is_operator=row.name is not None)
-
-
-async def delete_session(session: WriteSession, token_hash: bytes) -> None:
-    """End a session."""
-    await session.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
-
-
-async def delete_sessions_of(session: WriteSession, person_id: str) -> None:
-    """End all sessions of a person."""
-    await session.execute(delete(sessions).where(sessions.c.person_id == person_id))
 
 
 async def replace_invitation(
@@ -193,43 +127,15 @@ async def invitation_by_hash(session: ReadSession, token_hash: bytes) -> Invitat
     return None if row is None else Invitation(row.person_id, row.account_id, row.email, row.expires_at)
 
 
-async def insert_operator_token(session: WriteSession, token: OperatorToken, token_hash: bytes) -> None:
-    """Add an operator token."""
-    await session.execute(
-        insert(operator_tokens).values(
-            id=token.token_id,
-            name=token.name,
-            scope=token.scope,
-            token_hash=token_hash,
-            created_at=token.created_at,
-        )
-    )
+_SIGN_IN: Select[Any] = select(
+    people.c.id,
+    people.c.email,
+    passwords.c.hash,
+    exists().where(totp_secrets.c.person_id == people.c.id, totp_secrets.c.confirmed_at.is_not(None)).label("has_totp"),
+    exists().where(passkeys.c.person_id == people.c.id).label("has_passkeys"),
+).outerjoin(passwords, passwords.c.person_id == people.c.id)
 
 
-async def operator_token_by_hash(session: ReadSession, token_hash: bytes) -> OperatorToken | None:
-    """Return the token with this hash, unless it was deleted."""
-    query = select(operator_tokens).where(
-        operator_tokens.c.token_hash == token_hash, operator_tokens.c.deleted_at.is_(None)
-    )
+async def _sign_in(session: ReadSession, query: Select[Any]) -> SignIn | None:
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else OperatorToken(row.id, row.name, row.scope, row.created_at)
-
-
-async def operator_tokens_by_name(session: ReadSession) -> list[OperatorToken]:
-    """Return the operator tokens that work, by name."""
-    query = select(operator_tokens).where(operator_tokens.c.deleted_at.is_(None)).order_by(operator_tokens.c.name)
-    return [OperatorToken(row.id, row.name, row.scope, row.created_at) for row in await session.execute(query)]
-
-
-async def operator_token_named(session: ReadSession, name: str) -> OperatorToken | None:
-    """Return the working token of this name, or None."""
-    query = select(operator_tokens).where(operator_tokens.c.name == name, operator_tokens.c.deleted_at.is_(None))
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else OperatorToken(row.id, row.name, row.scope, row.created_at)
-
-
-async def mark_operator_token_deleted(session: WriteSession, token_id: str) -> None:
-    """End an operator token."""
-    await session.execute(
-        update(operator_tokens).where(operator_tokens.c.id == token_id).values(deleted_at=session.now_ms)
-    )
+    return None if row is None else SignIn(row.id, row.email, row.hash, bool(row.has_totp), bool(row.has_passkeys))

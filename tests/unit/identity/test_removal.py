@@ -13,6 +13,7 @@ from keywright.accounts.principal import TokenScope
 from keywright.errors import NotFound, TooManyRequests, Unauthenticated
 from keywright.identity import (
     Invited,
+    Opening,
     accept_invitation,
     authenticate_session,
     find_sign_in,
@@ -27,6 +28,7 @@ from keywright.storage.migrate import migrate
 
 OPERATOR = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.OPERATOR)
 WHO = "kim@example.com"
+OPENING = Opening("192.0.2.1", "tests", 60)
 OUTBOX = Outbox(Keyring("k1", {"k1": b"k" * 32}), "https://keys.example.com", os.urandom)
 
 
@@ -97,7 +99,7 @@ async def test_removed_while_the_password_is_checked(world: World, comes_back: s
             await world.accept(again.token, "another hash")
     async with world.database.write() as session:
         with pytest.raises(Unauthenticated, match="email or password is wrong"):
-            await open_session(session, sign_in, address="", user_agent="", lasts_seconds=60, random_bytes=os.urandom)
+            await open_session(session, sign_in, OPENING, random_bytes=os.urandom)
 
 
 async def test_another_membership_keeps_the_password_and_no_session(world: World):
@@ -107,18 +109,14 @@ async def test_another_membership_keeps_the_password_and_no_session(world: World
     async with world.database.write() as session:
         sign_in = await find_sign_in(session, WHO)
         assert sign_in is not None
-        token = await open_session(
-            session, sign_in, address="", user_agent="", lasts_seconds=60, random_bytes=os.urandom
-        )
+        token = await open_session(session, sign_in, OPENING, random_bytes=os.urandom)
         await session.commit()
     await world.remove(world.theirs, invited)
     async with world.database.write() as session:
         with pytest.raises(Unauthenticated, match="your session has ended"):
             await authenticate_session(session, token)
         assert await find_sign_in(session, WHO) == sign_in
-        assert await open_session(
-            session, sign_in, address="", user_agent="", lasts_seconds=60, random_bytes=os.urandom
-        )
+        assert await open_session(session, sign_in, OPENING, random_bytes=os.urandom)
 
 
 async def test_an_invitation_to_another_account_outlives_the_removal(world: World):
