@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from keywright import audit
@@ -9,7 +10,7 @@ from keywright.accounts import ApiAccess, Permission, Principal, authorize, requ
 from keywright.credentials import store
 from keywright.credentials.models import LIMIT, Algorithm, Credential
 from keywright.credentials.news import tell_of_created_key
-from keywright.errors import ApiAccessNotEnabled, CredentialLimitReached
+from keywright.errors import ApiAccessNotEnabled, Conflict, CredentialLimitReached
 from keywright.formats import SECRET_BYTES, RandomBytes, format_client_secret, new_client_id
 from keywright.keyring import Sealer
 from keywright.mail import Outbox
@@ -27,12 +28,14 @@ class CreateCredential:
         email: identifies it, for people and for audit.
         label: tells keys of one email apart; optional.
         algorithm: how it signs.
+        request_id: names this very request, so that sent twice it makes one key; optional.
     """
 
     account_id: str
     email: str
     label: str | None = None
     algorithm: Algorithm = Algorithm.ED25519
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ async def create_credential(
         ProofRequired: the caller proved too long ago who they are.
         ApiAccessNotEnabled: the account's API access is not enabled.
         CredentialLimitReached: the account has ten active keys.
+        Conflict: this very request made a key before.
     """
     account = await authorize(session, principal, command.account_id, Permission.CREATE_CREDENTIALS)
     require_fresh_proof(principal, session.now_ms)
@@ -83,6 +87,13 @@ async def create_credential(
     if not await store.take_a_place(session, command.account_id):
         raise CredentialLimitReached(
             f"this account has {LIMIT} active API keys, the most there can be; delete one that is not used, then create"
+        )
+    request_hash = _request_hash(command)
+    # With the place the account's row is taken, so that two of one request come here one after the other.
+    if request_hash is not None and await store.was_created(session, request_hash):
+        raise Conflict(
+            "this key was created already, and its secret was shown then, once; if you did not store it, delete the key"
+            " and create another"
         )
     client_id = new_client_id(random_bytes)
     secret = random_bytes(SECRET_BYTES)
@@ -103,6 +114,7 @@ async def create_credential(
         # Of an Ed25519 key only the public half stays: nothing here can sign in the customer's name.
         public_key=public_key_of(secret) if is_ed25519 else None,
         sealed_secret=None if is_ed25519 else keyring.seal(secret, client_id, random_bytes),
+        request_hash=request_hash,
     )
     await note_new_key(session, client_id)
     await audit.record(
@@ -119,3 +131,9 @@ async def create_credential(
     )
     await tell_of_created_key(session, outbox, account, credential)
     return CreatedCredential(credential, format_client_secret(secret, environment))
+
+
+def _request_hash(command: CreateCredential) -> bytes | None:
+    if command.request_id is None:
+        return None
+    return hashlib.sha256(f"{command.account_id}\n{command.request_id}".encode()).digest()

@@ -50,7 +50,12 @@ async def give_back_a_place(session: WriteSession, account_id: str) -> None:
 
 
 async def insert_credential(
-    session: WriteSession, credential: Credential, *, public_key: bytes | None, sealed_secret: bytes | None
+    session: WriteSession,
+    credential: Credential,
+    *,
+    public_key: bytes | None,
+    sealed_secret: bytes | None,
+    request_hash: bytes | None = None,
 ) -> None:
     """Add a key."""
     await session.execute(
@@ -64,8 +69,15 @@ async def insert_credential(
             sealed_secret=sealed_secret,
             created_at=credential.created_at,
             created_by=credential.created_by,
+            request_hash=request_hash,
         )
     )
+
+
+async def was_created(session: ReadSession, request_hash: bytes) -> bool:
+    """Tell whether a request has made a key before, also one that is deleted by now."""
+    query = select(credentials.c.client_id).where(credentials.c.request_hash == request_hash)
+    return (await session.execute(query)).one_or_none() is not None
 
 
 async def active_credentials_newest_first(session: ReadSession, account_id: str) -> list[Credential]:
