@@ -39,7 +39,7 @@ def mail_to(server: Server, who: str) -> list[EmailMessage]:
 
 
 def parse(content: bytes) -> EmailMessage:
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    message = email.message_from_bytes(content.replace(b"\r\n", b"\n"), policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     return message
 
@@ -52,6 +52,7 @@ class MailServer:
     refused: dict[str, str] = field(default_factory=dict)  # answers to recipients that are never taken
     taken: list[tuple[Envelope, EmailMessage]] = field(default_factory=list)
     was_encrypted: list[bool] = field(default_factory=list)
+    answer_to_quit: str = "221 bye"
     before_answering: Callable[[], None] = lambda: None
     port: int = 0
 
@@ -69,13 +70,16 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        return self.answer_to_quit
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         self.before_answering()
         if self.answers:
             return self.answers.pop(0)
         assert isinstance(envelope.content, bytes)
         self.taken.append((envelope, parse(envelope.content)))
-        self.was_encrypted.append(session.ssl is not None)
+        self.was_encrypted.append(bool(session.ssl or server.transport.get_extra_info("sslcontext")))
         return "250 taken"
 
 
@@ -89,7 +93,12 @@ class _AnyPort(Controller):
 
 @contextlib.contextmanager
 def mail_server(
-    *, port: int = 0, certificate: Path | None = None, at_once: bool = False, password: str | None = None
+    *,
+    port: int = 0,
+    certificate: Path | None = None,
+    at_once: bool = False,
+    password: str | None = None,
+    utf8_addresses: bool = True,
 ) -> Iterator[MailServer]:
     """Run a mail server on this host.
 
@@ -98,6 +107,7 @@ def mail_server(
         certificate: file with certificate and key; STARTTLS is offered with it.
         at_once: TLS from the first byte instead.
         password: asked of everyone.
+        utf8_addresses: whether addresses may be other than ASCII.
     """
     found = MailServer()
     context = None
@@ -107,7 +117,9 @@ def mail_server(
     options: dict[str, Any] = {}
     if password is not None:
         options = {
-            "authenticator": lambda _s, _ss, _e, _m, data: AuthResult(success=data.password == password.encode()),
+            "authenticator": lambda _s, _ss, _e, _m, data: AuthResult(
+                success=data.password == password.encode(), handled=False
+            ),
             "auth_required": True,
             "auth_require_tls": certificate is not None,
         }
@@ -117,6 +129,7 @@ def mail_server(
         port=port,
         ssl_context=context if at_once else None,
         tls_context=None if at_once else context,
+        enable_SMTPUTF8=utf8_addresses,
         **options,
     )
     controller.start()

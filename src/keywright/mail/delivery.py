@@ -12,6 +12,7 @@ import structlog
 from keywright.errors import Unavailable
 from keywright.keyring import Sealer
 from keywright.mail import store
+from keywright.mail.letters import Letter
 from keywright.mail.outbox import read_message
 from keywright.mail.store import WaitingMail
 from keywright.mail.transports import NotSent, Transport, Unsendable
@@ -124,22 +125,26 @@ class Postman:
             await session.commit()
         domain = mail.recipient.rpartition("@")[2]
         try:
-            letter = read_message(mail.recipient, self._sealer.open(mail.sealed_message, mail.letter_id))
+            letter = self._open(mail)
             await self._transport.send(letter, mail.letter_id, mail.created_at)
         except NotSent as error:
             await self._fail(mail, domain, str(error))
         except Unsendable as error:
             await self._give_up(mail, domain, str(error))
-        except Unavailable as error:
-            await self._give_up(mail, domain, error.private or error.message)
-        except (ValueError, LookupError) as error:
-            await self._give_up(mail, domain, f"what the seal holds cannot be read ({type(error).__name__})")
         except Exception as error:  # noqa: BLE001 - a fault of ours with one letter must not be one with all
             await self._fail(mail, domain, f"{type(error).__name__}: {error}")
         else:
             await self._end(mail)
             self._count("sent")
             _log.info("mail_sent", id=mail.letter_id, domain=domain, subject=letter.subject, by=str(self._transport))
+
+    def _open(self, mail: WaitingMail) -> Letter:
+        try:
+            return read_message(mail.recipient, self._sealer.open(mail.sealed_message, mail.letter_id))
+        except Unavailable as error:
+            raise Unsendable(error.private or error.message) from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise Unsendable(f"what was sealed cannot be read ({type(error).__name__})") from error
 
     async def _fail(self, mail: WaitingMail, domain: str, reason: str) -> None:
         delay = min(FIRST_RETRY_MS << min(mail.attempts, 20), LAST_RETRY_MS)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import re
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -24,6 +25,7 @@ _STEP_SECONDS = 30
 # Longer than a patient server takes for all steps; less than a claim on a letter lasts (see delivery.py).
 _SEND_SECONDS = 120
 _QUIT_SECONDS = 5
+_DOMAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -152,7 +154,10 @@ def compose(letter: Letter, letter_id: str, written_at_ms: int, sender: str | No
     message = EmailMessage()
     try:
         local, _, domain = letter.to.rpartition("@")
-        message["To"] = Address(username=local, domain=domain.encode("idna").decode())
+        domain = domain.encode("idna").decode()
+        if not local or not _DOMAIN.match(domain):
+            raise Unsendable("the address is none")
+        message["To"] = Address(username=local, domain=domain)
         message["Subject"] = letter.subject
         if sender is not None:
             message["From"] = sender
