@@ -41,7 +41,8 @@ class CommandLine:
             Path(files["stdin"]).write_text(stdin)
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-W", "error", str(Path(__file__).with_name("cli_forks.py"))],
+                    # -P: modules of this folder must not stand in the way of Python's own of the same name.
+                    [sys.executable, "-P", "-W", "error", str(Path(__file__).with_name("cli_forks.py"))],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
