@@ -125,9 +125,9 @@ async def post_delete_key(
     control: Control = request.app.state.control
     async with control.database.read() as session:
         await _enter(session, visitor, account_id)
-    started = time.monotonic()
     try:
         principal = await _confirmed(request, form, client_id)
+        started = time.monotonic()
         async with control.database.write() as session:
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
             await session.commit()
