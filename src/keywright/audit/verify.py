@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from keywright.audit import store
@@ -11,7 +13,6 @@ from keywright.audit.event import event_hash, genesis_hash
 from keywright.storage import ReadSession
 
 _MEMBERS = {"seq", "at", "actor", "action", "subject", "detail", "previousHash", "hash"}
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,50 @@ class ChainChecker:
         return BrokenChain(self.chain, seq, problem)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedChain:
+    """What became of checking one chain: how many events hold, counted from the first, and where it breaks, if so."""
+
+    events: int
+    broken: BrokenChain | None
+
+
+async def check_stored_chain(
+    session: ReadSession,
+    chain: str,
+    *,
+    at_most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> CheckedChain | None:
+    """Check one chain in the database, with one query.
+
+    Args:
+        session: one consistent view of the database.
+        chain: the account's ID, or `platform`.
+        at_most: how many events the caller has time for; None checks all.
+        progress: called now and then with how many events have been checked.
+
+    Returns:
+        The result; None if the chain is longer than `at_most`.
+    """
+    checker, head = ChainChecker(chain), None
+    # One more than asked for: a head that says less than there is must not hide the rest.
+    stored = store.stream_chain(session, chain, limit=None if at_most is None else at_most + 1)
+    async with aclosing(stored) as batches:
+        async for batch in batches:
+            head = batch.head_seq or 0, batch.head_hash or genesis_hash(chain)
+            if at_most is not None and head[0] > at_most:
+                return None
+            for event in batch.events:
+                if broken := checker.check(event.public()):
+                    return CheckedChain(checker.checked, broken)
+            if progress is not None:
+                progress(checker.checked)
+    if head is None:
+        head = await store.head_of(session, chain) or (0, genesis_hash(chain))
+    return CheckedChain(checker.checked, checker.finish(*head))
+
+
 async def check_stored_chains(
     session: ReadSession, *, chain: str | None = None, progress: Callable[[str, int], None] | None = None
 ) -> tuple[int, int, BrokenChain | None]:
@@ -102,15 +147,14 @@ async def check_stored_chains(
     names = [chain] if chain is not None else await store.chain_names(session)
     total = 0
     for number, name in enumerate(names, 1):
-        checker = ChainChecker(name)
-        while page := await store.events_oldest_first(session, name, after_seq=checker.checked, limit=_PAGE):
-            for event in page:
-                if broken := checker.check(event.public()):
-                    return number, total + checker.checked, broken
-            if progress is not None:
-                progress(name, total + checker.checked)
-        seq, head_hash = await store.head_of(session, name) or (0, genesis_hash(name))
-        if broken := checker.finish(seq, head_hash):
-            return number, total + checker.checked, broken
-        total += checker.checked
+        told = None if progress is None else partial(_tell, progress, name, total)
+        checked = await check_stored_chain(session, name, progress=told)
+        assert checked is not None
+        total += checked.events
+        if checked.broken is not None:
+            return number, total, checked.broken
     return len(names), total, None
+
+
+def _tell(progress: Callable[[str, int], None], chain: str, before: int, checked: int) -> None:
+    progress(chain, before + checked)

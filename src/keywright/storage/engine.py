@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, CursorResult, Executable, event, text
+from sqlalchemy import URL, Connection, CursorResult, Executable, Row, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -43,6 +43,20 @@ class ReadSession:
             The buffered result.
         """
         return await self._connection.execute(statement, parameters)
+
+    async def stream(self, statement: Executable, *, batch: int) -> AsyncGenerator[Sequence[Row[Any]]]:
+        """Run one statement whose rows are too many to hold at once.
+
+        Args:
+            statement: a SQLAlchemy Core statement.
+            batch: how many rows to read at a time.
+
+        Yields:
+            The rows in batches, none of them empty. Nothing else runs in this session meanwhile.
+        """
+        async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
+            async for rows in result.partitions():
+                yield rows
 
 
 class WriteSession(ReadSession):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy import event as sql_event
 
 from keywright import audit
-from keywright.audit import ChainChecker, check_stored_chains
+from keywright.audit import ChainChecker, CheckedChain, check_stored_chain, check_stored_chains
 from keywright.audit.store import events_oldest_first
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
@@ -139,3 +142,65 @@ async def test_an_event_of_an_undone_transaction_leaves_no_trace(database: Datab
     async with database.write() as session:
         await audit.record(session, "acc_a", actor=ACTOR, action="undone", subject={})
     assert await check(database) == (1, 2, None)
+
+
+# --- one chain, for a page ----------------------------------------------------------------------------------
+
+
+async def check_one(database: Database, at_most: int | None = None) -> CheckedChain | None:
+    async with database.read() as session:
+        return await check_stored_chain(session, "acc_a", at_most=at_most)
+
+
+def tamper(database: Database, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(database.file)) as connection, connection:
+        assert connection.execute(statement).rowcount
+
+
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 1200])
+async def test_a_chain_is_checked_with_one_query_however_long_it_is(database: Database, count: int):
+    await write(database, "acc_a", count)
+    await write(database, "acc_b", 2)
+    asked = []
+
+    @sql_event.listens_for(Engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, *_rest):
+        asked.append(statement)
+
+    try:
+        assert await check_one(database) == CheckedChain(count, None)
+    finally:
+        sql_event.remove(Engine, "before_cursor_execute", note)
+    assert len([each for each in asked if each.startswith("SELECT")]) == 1
+
+
+async def test_a_chain_that_does_not_exist_holds_without_events(database: Database):
+    assert await check_one(database) == CheckedChain(0, None)
+
+
+async def test_a_chain_longer_than_one_has_time_for_is_not_checked(database: Database):
+    await write(database, "acc_a", 11)
+    assert await check_one(database, 10) is None
+    assert await check_one(database, 11) == CheckedChain(11, None)
+
+
+@pytest.mark.parametrize("claimed", [0, 4, 10])
+async def test_a_head_that_says_less_does_not_hide_the_rest(database: Database, claimed: int):
+    await write(database, "acc_a", 30)
+    tamper(database, f"UPDATE audit_heads SET seq = {claimed}")
+    checked = await check_one(database, 10)
+    assert checked is not None
+    assert checked.broken is not None
+    assert checked.broken.seq == claimed + 1
+
+
+async def test_a_long_chain_that_breaks_early_is_read_no_further(database: Database):
+    await write(database, "acc_a", 1200)
+    tamper(database, "UPDATE audit_events SET action = 'other.thing' WHERE seq = 3")
+    progress: list[int] = []
+    async with database.read() as session:
+        checked = await check_stored_chain(session, "acc_a", progress=progress.append)
+        # The session goes on: nothing of the reading is left over.
+        assert await check_stored_chain(session, "acc_b") == CheckedChain(0, None)
+    assert checked is not None
+    assert (checked.events, checked.broken.seq, progress) == (2, 3, [])
