@@ -26,15 +26,21 @@ def waiting(server: Server, who: str | None = None) -> int:
         return int(database.execute(query, [who]).fetchone()[0])
 
 
+def all_mail(server: Server) -> list[EmailMessage]:
+    """All that was left as files, oldest first, once everything has left."""
+    wait_until(lambda: not waiting(server), what="all mail leaves")
+    return [parse(file.read_bytes()) for file in _files(server)]
+
+
 def mail_to(server: Server, who: str) -> list[EmailMessage]:
-    """All that was mailed to someone, oldest first, once everything for them has left."""
+    """All that was left as files for someone, oldest first, once everything for them has left."""
     wait_until(lambda: not waiting(server, who), what=f"mail to {who} leaves")
-    found = []
-    for file in sorted((server.data_dir / "mail").glob("*.eml")):
-        message = parse(file.read_bytes())
-        if message["To"] == who:
-            assert file.stat().st_mode & 0o077 == 0, "an invitation's link is as good as a password"
-            found.append(message)
+    return [mail for mail in (parse(file.read_bytes()) for file in _files(server)) if mail["To"] == who]
+
+
+def _files(server: Server) -> list[Path]:
+    found = sorted((server.data_dir / "mail").glob("*.eml"))
+    assert all(file.stat().st_mode & 0o077 == 0 for file in found), "an invitation's link is as good as a password"
     return found
 
 
