@@ -97,7 +97,7 @@ async def post_key(
     except InvalidRequest as error:
         return await _show(request, account_id, dialog="new", values=form.values, faults=error, status=400)
     except (ApiAccessNotEnabled, Conflict, CredentialLimitReached) as error:
-        return go_to(request, here, _told(error))
+        return go_to(request, here, Notice.of(error))
     control.wake_mail()
     forms = secret_forms(created.credential, created.client_secret)
     return page(
@@ -154,7 +154,7 @@ async def post_access_request(
     except InvalidRequest as error:
         return await _show(request, account_id, faults=error, values=form.values, status=400)
     except Conflict as error:
-        return go_to(request, here, _told(error))
+        return go_to(request, here, Notice.of(error))
     control.wake_mail()
     return go_to(request, here, Notice("Your relationship manager decides, and you will get a mail.", title="Sent."))
 
@@ -179,7 +179,7 @@ async def _show(
     if dialog == "delete" and key is None:
         return go_to(request, here, Notice("It is no active API key of this account any more.", "plain"))
     if dialog == "new" and (refusal := _closed(place, keys)):
-        return go_to(request, here, _told(refusal))
+        return go_to(request, here, Notice.of(refusal))
     return page(
         request,
         "api_keys.html",
@@ -245,10 +245,6 @@ def _closed(place: Place, keys: list[Credential]) -> KeywrightError | None:
     if len(keys) >= LIMIT:
         return CredentialLimitReached(f"This account has {LIMIT} active API keys, the most there can be. Delete one.")
     return None
-
-
-def _told(error: KeywrightError) -> Notice:
-    return Notice(error.message[:1].upper() + error.message[1:].rstrip(".") + ".", "bad")
 
 
 router = Router(

@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from keywright.control import Control
-from keywright.web import account, api_keys, home, static_files
+from keywright.web import account, api_keys, home, password, sign_in, static_files
 from keywright.web.errors import answer_error
 from keywright.web.forms import read_form
 from keywright.web.headers import with_security_headers
@@ -32,7 +32,7 @@ def create_pages(control: Control) -> Litestar:
     async def find_control() -> Control:
         return control
 
-    for_guests: list[ControllerRouterHandler] = [home.router]
+    for_guests: list[ControllerRouterHandler] = [home.router, sign_in.router, password.router]
     for_people: list[ControllerRouterHandler] = [account.router, api_keys.router]
     return Litestar(
         route_handlers=[

@@ -80,7 +80,10 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     values = {name: value if name == "password" else value.replace("\r\n", "\n").strip() for name, value in pairs}
     visitor: Visitor = request.state.visitor
     if not hmac.compare_digest(values.get(CSRF_FIELD, "").encode(), visitor.csrf.encode()):
-        raise Forbidden("this page is from an earlier sign-in; nothing was changed. Reload it and try again")
+        raise Forbidden(
+            "this form is from an earlier sign-in, or your browser keeps no cookies; nothing was changed. Reload the"
+            " page and try again"
+        )
     return Form(values)
 
 

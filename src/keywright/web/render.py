@@ -20,7 +20,7 @@ from litestar.response import Redirect
 
 from keywright.accounts import Permission, Place
 from keywright.control import Control
-from keywright.errors import Fault, InvalidRequest
+from keywright.errors import Fault, InvalidRequest, KeywrightError
 from keywright.storage.times import rfc3339
 from keywright.web.static_files import static_url
 from keywright.web.visitor import GUEST_COOKIE, MENU_PLACES, Visitor
@@ -37,6 +37,11 @@ class Notice:
     text: str
     tone: str = "good"
     title: str = ""
+
+    @classmethod
+    def of(cls, error: KeywrightError) -> Notice:
+        """Tell of an error."""
+        return cls(_sentence(error.message), "bad")
 
 
 def page(
@@ -137,9 +142,14 @@ def _cookie(control: Control, key: str, value: str, max_age: int | None) -> Cook
 def _by_field(faults: Sequence[Fault]) -> Mapping[str, str]:
     told: dict[str, str] = {}
     for fault in faults:
-        message = fault.message[:1].upper() + fault.message[1:]
-        told.setdefault(fault.field, message if message.endswith((".", "?", "!")) else f"{message}.")
+        told.setdefault(fault.field, _sentence(fault.message))
     return told
+
+
+def _sentence(message: str) -> str:
+    """A message of ours as a whole sentence."""
+    message = message[:1].upper() + message[1:]
+    return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 @lru_cache(maxsize=1)

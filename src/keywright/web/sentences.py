@@ -73,12 +73,8 @@ def _key_deleted(event: AuditEvent) -> Sentence:
 
 
 def _account_created(event: AuditEvent) -> Sentence:
-    kind = _text(event.detail, "type", "new")
-    return (
-        Part("created the "),
-        Part(f"{kind} account "),
-        Part(_text(event.detail, "name", "without a name"), strong=True),
-    )
+    kind, name = _text(event.detail, "type", "new"), _text(event.detail, "name", "without a name")
+    return Part(f"created the {kind} account "), Part(name, strong=True)
 
 
 def _access(words: str) -> Callable[[AuditEvent], Sentence]:
