@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-from email.utils import formataddr, parseaddr
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -172,11 +172,11 @@ class Settings(BaseSettings):
             if info.data.get("smtp_url"):
                 raise ValueError("must be set when smtp_url is: mail servers take no mail without a sender")
             return None
-        name, address = parseaddr(value)
+        address = parseaddr(value)[1]
         local, _, domain = address.rpartition("@")
         if not local or not domain or not value.isprintable() or not address.isascii():
             raise ValueError("must be name@example.com or Some Name <name@example.com>")
-        return formataddr((name, address))
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -102,3 +102,41 @@ def test_trusted_proxies_in_the_file_and_as_nonsense(tmp_path: Path, monkeypatch
         monkeypatch.setenv("KEYWRIGHT_TRUSTED_PROXIES", nonsense)
         with pytest.raises(InvalidRequest, match="trusted_proxies"):
             load_settings()
+
+
+def test_a_mail_server_needs_a_sender():
+    with pytest.raises(InvalidRequest) as raised:
+        load_settings(smtp_url="smtp://mail.example.com")
+    assert [fault.field for fault in raised.value.faults] == ["mail_from"]
+    sender = "Schl\u00fcsselamt <keys@example.com>"
+    assert load_settings(smtp_url="smtp://mail.example.com", mail_from=sender).mail_from == sender
+    assert load_settings(smtp_url="", mail_from="").smtp_url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("mail.example.com", "http://mail.example.com", "smtp://", "smtp://:pass-word@", "smtp://h:0", "smtp://h:x"),
+        *("smtp://h:65536", "smtp://u:pass-word/1@h", "smtp://u:pass-word#1@h", "smtp://h?tls=no", "smtp://[::1"),
+    ],
+)
+def test_addresses_of_mail_servers_that_are_none(url: str):
+    with pytest.raises(InvalidRequest) as raised:
+        load_settings(smtp_url=url, mail_from="keys@example.com")
+    assert [fault.field for fault in raised.value.faults] == ["smtp_url"]
+    assert "pass-word" not in str(raised.value.faults)
+
+
+@pytest.mark.parametrize(
+    "sender", ["keys", "@example.com", "keys@", "keys@example.com\nBcc: x@example.com", "k\u00e9@x.example"]
+)
+def test_senders_that_are_none(sender: str):
+    with pytest.raises(InvalidRequest) as raised:
+        load_settings(mail_from=sender)
+    assert [fault.field for fault in raised.value.faults] == ["mail_from"]
+
+
+def test_the_password_of_the_mail_server_is_not_shown_with_the_settings():
+    found = load_settings(smtp_url="smtp://u:pass-word@mail.example.com", mail_from="keys@example.com")
+    assert "pass-word" not in repr(found)
+    assert "pass-word" not in str(found)
