@@ -76,16 +76,19 @@ async def match_keyring(settings: Settings) -> KeyringFile:
         Unavailable: it is missing, cannot be read, or is another database's.
     """
     from keywright.credentials import check_sealed_secrets
+    from keywright.identity import check_totp_secrets
 
     file, none = settings.keyring_path, Keyring("", {})
     database = open_database(settings)
     try:
         async with database.read() as session:
-            await check_sealed_secrets(session, KeyringFile(file, random_bytes) if file.exists() else none)
+            keyring = KeyringFile(file, random_bytes) if file.exists() else none
+            await check_sealed_secrets(session, keyring)
+            await check_totp_secrets(session, keyring)
     except Unavailable as error:
         raise Unavailable(
-            f"the keyring {file} does not open the keys in {settings.database_file}; restore the keyring that belongs"
-            " to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
+            f"the keyring {file} does not open the secrets in {settings.database_file}; restore the keyring that"
+            " belongs to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
             private=error.private or error.message,
         ) from error
     finally:

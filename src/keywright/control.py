@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from keywright.formats import RandomBytes
-from keywright.identity import Passwords, Throttle
+from keywright.identity import Passwords
+from keywright.identity.throttle import Throttle
 from keywright.keyring import Sealer
 from keywright.mail import Outbox
 from keywright.settings import Settings

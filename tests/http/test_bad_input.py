@@ -65,6 +65,7 @@ BODIES: dict[str, dict[str, Field]] = {
     "POST /v1/session": {
         "email": Field("kim@example.com", ("x" * 255,)),
         "password": Field("correct horse battery", ("x" * 257,)),
+        "code": Field("123456", ("x" * 41,), required=False),
     },
     "POST /v1/invitations/I": {"password": Field("correct horse battery", ("", "eleven char", "x" * 257))},
     "POST /v1/verify": {

@@ -19,6 +19,7 @@ from keywright.identity import (
     find_invitation,
     find_sign_in,
     open_session,
+    open_session_with_code,
 )
 from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.settings import Settings
@@ -28,7 +29,7 @@ from keywright.wire.browser import SESSION_COOKIE, client_address, session_cooki
 
 @post("/session", status_code=204, summary="Sign in")
 async def post_session(request: Request[Any, Any, Any], control: Control, data: SignInInput) -> Response[None]:
-    """Sign in with email and password; the answer sets the session cookie. Ten failures for an address: wait."""
+    """Sign in with email and password, and `code` if you have a second factor; the answer sets the session cookie."""
     refuse_foreign_origin(request)
     address = _address_of(request, control.settings)
     await control.throttle.begin_sign_in(data.email, address)
@@ -38,20 +39,24 @@ async def post_session(request: Request[Any, Any, Any], control: Control, data: 
     matches = await control.passwords.matches(sign_in.password_hash if sign_in else None, data.password)
     if sign_in is None or not matches:
         raise Unauthenticated(WRONG_SIGN_IN)
+    if data.code is not None and sign_in.needs_second_factor:
+        await control.throttle.begin_second_factor(sign_in.person_id)
     lasts_seconds = control.settings.session_hours * 3600
+    opening = Opening(
+        address=address,
+        user_agent=request.headers.get("user-agent", ""),
+        lasts_seconds=lasts_seconds,
+        replaces=request.cookies.get(SESSION_COOKIE),
+    )
     async with control.database.write() as session:
-        token = await open_session(
-            session,
-            sign_in,
-            Opening(
-                address=address,
-                user_agent=request.headers.get("user-agent", ""),
-                lasts_seconds=lasts_seconds,
-                replaces=request.cookies.get(SESSION_COOKIE),
-            ),
-            random_bytes=control.random_bytes,
-        )
+        if data.code is None:
+            token = await open_session(session, sign_in, opening, random_bytes=control.random_bytes)
+        else:
+            token = await open_session_with_code(
+                session, sign_in, data.code, opening, keyring=control.keyring, random_bytes=control.random_bytes
+            )
         await session.commit()
+    await control.throttle.second_factor_given(sign_in.person_id)
     await control.throttle.signed_in(data.email)
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])
 

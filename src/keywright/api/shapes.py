@@ -70,6 +70,10 @@ class SignInInput(Input):
 
     email: Annotated[str, Meta(max_length=254, description="the email address you were invited with")]
     password: Annotated[str, Meta(max_length=256, description="your password")]
+    code: (
+        Annotated[str, Meta(max_length=40, description="a one-time or recovery code, if you have a second factor")]
+        | None
+    ) = None
 
 
 class CreateCredentialInput(Input):

@@ -1,4 +1,4 @@
-"""`keywright keyring`: the keys that seal HMAC secrets."""
+"""`keywright keyring`: the keys that seal secrets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from keywright.cli.local import (
     show,
 )
 from keywright.credentials import reseal_credentials
+from keywright.identity import reseal_totp_secrets
 from keywright.keyring import add_sealing_key, load_or_create_keyring
 
 group = typer.Typer(no_args_is_help=True)
@@ -40,7 +41,7 @@ def add_key(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json:
 
 @group.command("reseal")
 def reseal(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Seal every HMAC secret anew under the current key, so that older sealing keys can be taken out of the file."""
+    """Seal every secret anew under the current key, so that older sealing keys can be taken out of the file."""
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
         from keywright.app import random_bytes
@@ -48,17 +49,18 @@ def reseal(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: 
         keyring = load_or_create_keyring(settings.keyring_path, random_bytes)
 
         async def work() -> int:
-            after: str | None = ""
             total = 0
             async with open_local(settings) as database:
-                while after is not None:
-                    async with database.write() as session:
-                        after, changed = await reseal_credentials(
-                            session, keyring, after=after, random_bytes=random_bytes
-                        )
-                        await session.commit()
-                    total += changed
-                    typer.echo(f"sealed anew: {total}", err=True)
+                for reseal_batch in (reseal_credentials, reseal_totp_secrets):
+                    after: str | None = ""
+                    while after is not None:
+                        async with database.write() as session:
+                            after, changed = await reseal_batch(
+                                session, keyring, after=after, random_bytes=random_bytes
+                            )
+                            await session.commit()
+                        total += changed
+                        typer.echo(f"sealed anew: {total}", err=True)
             return total
 
         show({"resealed": run_async(work()), "current": keyring.current}, as_json=as_json)

@@ -1,6 +1,7 @@
 """Who is calling us: sessions, passwords, invitations, operator tokens -> a Principal."""
 
 from keywright.identity.authenticate import authenticate_session, authenticate_token
+from keywright.identity.factor_store import Passkey, SecondFactors
 from keywright.identity.invitations import Invited, accept_invitation, check_password, find_invitation, invite
 from keywright.identity.operator_store import OperatorToken
 from keywright.identity.operator_tokens import (
@@ -15,7 +16,16 @@ from keywright.identity.password_reset import (
     reset_password,
 )
 from keywright.identity.passwords import Passwords
+from keywright.identity.recovery_codes import renew_recovery_codes
 from keywright.identity.removal import remove_user
+from keywright.identity.second_factor import (
+    HalfSignIn,
+    begin_second_factor,
+    find_half_sign_in,
+    finish_with_code,
+    list_second_factors,
+    open_session_with_code,
+)
 from keywright.identity.session_store import OpenSession, Reset
 from keywright.identity.sessions import (
     Opening,
@@ -30,38 +40,61 @@ from keywright.identity.sessions import (
     prove,
 )
 from keywright.identity.store import SignIn
-from keywright.identity.throttle import Throttle
+from keywright.identity.totp import (
+    TotpSetup,
+    begin_totp,
+    check_totp_secrets,
+    confirm_totp,
+    remove_totp,
+    reseal_totp_secrets,
+    waiting_totp,
+)
 
 __all__ = [
+    "HalfSignIn",
     "Invited",
     "OpenSession",
     "Opening",
     "OperatorToken",
+    "Passkey",
     "Passwords",
     "Reset",
     "SecondFactorRequired",
+    "SecondFactors",
     "SignIn",
-    "Throttle",
+    "TotpSetup",
     "accept_invitation",
     "authenticate_session",
     "authenticate_token",
+    "begin_second_factor",
+    "begin_totp",
     "change_password",
     "check_password",
+    "check_totp_secrets",
     "close_session",
+    "confirm_totp",
     "create_operator_token",
     "delete_operator_token",
     "end_all_sessions",
     "end_session",
+    "find_half_sign_in",
     "find_invitation",
     "find_own_sign_in",
     "find_password_reset",
     "find_sign_in",
+    "finish_with_code",
     "invite",
     "list_operator_tokens",
+    "list_second_factors",
     "list_sessions",
     "open_session",
+    "open_session_with_code",
     "prove",
+    "remove_totp",
     "remove_user",
+    "renew_recovery_codes",
     "request_password_reset",
+    "reseal_totp_secrets",
     "reset_password",
+    "waiting_totp",
 ]

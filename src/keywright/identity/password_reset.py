@@ -28,7 +28,8 @@ async def request_password_reset(
     """Mail a link that sets a new password, to someone who has a password.
 
     Others get nothing; the invited get their invitation again from whoever invited them. Nothing that the asker sees
-    may tell whether the address is known. So the edge answers first, always alike, and calls this afterwards: as the background task of its response, behind `Throttle.may_mail_reset`.
+    may tell whether the address is known. So the edge answers first, always alike, and calls this afterwards: as the
+    background task of its response, behind `Throttle.may_mail_reset`.
 
     Args:
         session: the transaction.
