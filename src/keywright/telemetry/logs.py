@@ -32,7 +32,7 @@ _SECRET_FIELDS = frozenset(
 )
 # Whatever field they come in: Client Secrets, our own tokens, bearer tokens, byte sequences of signature headers.
 _SECRET_TEXT = re.compile(
-    rf"{CLIENT_SECRET_PATTERN}|kw(?:op|s|i)_[0-9a-f]{{16,}}"
+    rf"{CLIENT_SECRET_PATTERN}|kw(?:op|s|i|r|c)_[0-9a-f]{{16,}}"
     r"|(?i:bearer|basic)\s+[\w.~+/=-]+|:[A-Za-z0-9+/]{40,}={0,2}:"
     r"|\b[0-9a-f]{64,}\b|\$argon2\S+"
 )

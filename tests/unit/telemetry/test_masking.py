@@ -74,3 +74,8 @@ def test_a_traceback_is_masked_too(monkeypatch: pytest.MonkeyPatch):
     assert "RuntimeError" in stream.getvalue()
     assert SECRET[20:60] not in stream.getvalue()
     assert TOKEN[10:40] not in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["kwop", "kws", "kwi", "kwr", "kwc"])
+def test_every_kind_of_token_is_known_by_its_beginning(kind: str):
+    assert masked(f"GET /somewhere/{kind}_{'5e' * 32} now") == "GET /somewhere/[masked] now"
