@@ -14,6 +14,14 @@ from keywright.mail import Letter, Outbox, letters
 from keywright.revocation import note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
+_MEANWHILE = {
+    ApiAccess.NOT_REQUESTED: "its API access was reset",
+    ApiAccess.REQUESTED: "the account asked for API access",
+    ApiAccess.DECLINED: "its request was declined",
+    ApiAccess.ENABLED: "its API access was enabled",
+    ApiAccess.DISABLED: "its API access was switched off",
+}
+
 
 async def request_api_access(
     session: WriteSession, principal: Principal, account_id: str, *, message: str | None, outbox: Outbox
@@ -70,6 +78,7 @@ async def set_api_access(
     enabled: bool,
     reason: str | None,
     outbox: Outbox,
+    seen: ApiAccess | None = None,
 ) -> tuple[Account, bool]:
     """Decide on an account's API access: enable it, decline a request, or disable it. Key managers are told by mail.
 
@@ -80,6 +89,7 @@ async def set_api_access(
         enabled: the decision.
         reason: told to the account, or None.
         outbox: takes the mail.
+        seen: the state on which the caller decided; None decides on whatever there is.
 
     Returns:
         The account as it is now, and whether its access was taken away by this, so that its keys must stop at once.
@@ -87,8 +97,11 @@ async def set_api_access(
     Raises:
         NotFound: no such account for this caller.
         Forbidden: the caller is no operator.
+        Conflict: the state is no longer the one that was seen.
     """
     account = await authorize(session, principal, account_id, Permission.OPERATE)
+    if seen is not None and account.api_access is not seen:
+        raise Conflict(f"meanwhile {_MEANWHILE[account.api_access]}, so nothing was changed now; look again and decide")
     status = _decide(account.api_access, enabled=enabled)
     if status is account.api_access:
         return account, False

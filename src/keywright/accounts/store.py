@@ -30,7 +30,7 @@ async def insert_account(session: WriteSession, account: Account) -> None:
 async def account_by_id(session: ReadSession, account_id: str) -> Account | None:
     """Return an account, or None."""
     row = (await session.execute(select(accounts).where(accounts.c.id == account_id))).one_or_none()
-    return None if row is None else _account(row)
+    return None if row is None else account_of_row(row)
 
 
 async def account_and_role(session: ReadSession, account_id: str, person_id: str) -> tuple[Account, Role | None] | None:
@@ -41,7 +41,7 @@ async def account_and_role(session: ReadSession, account_id: str, person_id: str
         .where(accounts.c.id == account_id)
     )
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else (_account(row), None if row.role is None else Role(row.role))
+    return None if row is None else (account_of_row(row), None if row.role is None else Role(row.role))
 
 
 async def places_by_name(
@@ -57,7 +57,7 @@ async def places_by_name(
     )
     if after is not None:
         query = query.where(_behind(after))
-    return [(_account(row), Role(row.role)) for row in await session.execute(query)]
+    return [(account_of_row(row), Role(row.role)) for row in await session.execute(query)]
 
 
 async def accounts_oldest_first(
@@ -77,7 +77,7 @@ async def accounts_oldest_first(
                 and_(accounts.c.created_at == created_at, accounts.c.id > account_id),
             )
         )
-    return [_account(row) for row in await session.execute(query)]
+    return [account_of_row(row) for row in await session.execute(query)]
 
 
 async def update_api_access(session: WriteSession, account_id: str, status: ApiAccess, reason: str | None) -> None:
@@ -130,17 +130,7 @@ async def access_requests_oldest_first(
                 and_(accounts.c.api_access_requested_at == requested_at, accounts.c.id > account_id),
             )
         )
-    return [
-        AccessRequest(
-            account_id=row.id,
-            account_name=row.name,
-            account_type=AccountType(row.type),
-            message=row.api_access_message,
-            requested_by=row.api_access_requested_by,
-            requested_at=row.api_access_requested_at,
-        )
-        for row in await session.execute(query)
-    ]
+    return [access_request_of_row(row) for row in await session.execute(query)]
 
 
 async def person_by_email(session: ReadSession, email: str) -> Person | None:
@@ -167,9 +157,9 @@ async def insert_membership(session: WriteSession, member: Member) -> None:
     )
 
 
-async def members_of(session: ReadSession, account_id: str) -> list[Member]:
-    """Return an account's members, in the order in which they came."""
-    query = _member_query(account_id).order_by(memberships.c.created_at, people.c.id)
+async def members_of(session: ReadSession, account_id: str, *, limit: int | None = None) -> list[Member]:
+    """Return an account's members, in the order in which they came; all of them unless there is a limit."""
+    query = _member_query(account_id).order_by(memberships.c.created_at, people.c.id).limit(limit)
     return [_member(row) for row in await session.execute(query)]
 
 
@@ -250,7 +240,8 @@ def _member_query(account_id: str) -> Any:
     )
 
 
-def _account(row: Row[Any]) -> Account:
+def account_of_row(row: Row[Any]) -> Account:
+    """Read an account from a row with all columns of its table."""
     return Account(
         account_id=row.id,
         name=row.name,
@@ -259,6 +250,18 @@ def _account(row: Row[Any]) -> Account:
         api_access_reason=row.api_access_reason,
         api_access_changed_at=row.api_access_changed_at,
         created_at=row.created_at,
+    )
+
+
+def access_request_of_row(row: Row[Any]) -> AccessRequest:
+    """Read a waiting request from a row of the accounts' table."""
+    return AccessRequest(
+        account_id=row.id,
+        account_name=row.name,
+        account_type=AccountType(row.type),
+        message=row.api_access_message,
+        requested_by=row.api_access_requested_by,
+        requested_at=row.api_access_requested_at,
     )
 
 

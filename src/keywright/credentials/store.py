@@ -101,6 +101,12 @@ async def active_credential(session: ReadSession, account_id: str, client_id: st
     return None if row is None else _credential(row)
 
 
+async def account_of_key(session: ReadSession, client_id: str) -> str | None:
+    """Return the account of a key, active or deleted, or None."""
+    query = select(credentials.c.account_id).where(credentials.c.client_id == client_id)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
 async def mark_deleted(session: WriteSession, client_id: str) -> None:
     """Turn a key into its tombstone: the sealed secret is erased, the rest stays as evidence."""
     await session.execute(

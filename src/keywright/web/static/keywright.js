@@ -59,7 +59,7 @@ document.addEventListener("keydown", (event) => {
 for (const field of document.querySelectorAll("[data-enables]")) {
   const button = document.getElementById(field.dataset.enables);
   const update = () => {
-    const ready = field.type === "checkbox" ? field.checked : field.value.trim().toLowerCase() === field.dataset.expected;
+    const ready = field.type === "checkbox" ? field.checked : field.value.trim().replace(/\s+/g, " ").toLowerCase() === field.dataset.expected;
     button.disabled = !ready;
   };
   field.addEventListener("input", update);
