@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,11 @@ class Passkey:
     sign_count: int
     created_at: int
     last_used_at: int | None
+
+    @property
+    def passkey_id(self) -> str:
+        """Names it in addresses and forms: its credential ID in base64url."""
+        return base64.urlsafe_b64encode(self.credential_id).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)
