@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from keywright.control import Control
-from keywright.web import account, api_keys, home, operator, password, sign_in, static_files
+from keywright.web import account, activity, api_keys, home, operator, password, sign_in, static_files, users
 from keywright.web.errors import answer_error
 from keywright.web.forms import read_form
 from keywright.web.headers import with_security_headers
@@ -33,7 +33,13 @@ def create_pages(control: Control) -> Litestar:
         return control
 
     for_guests: list[ControllerRouterHandler] = [home.router, sign_in.router, password.router]
-    for_people: list[ControllerRouterHandler] = [account.router, api_keys.router, operator.router]
+    for_people: list[ControllerRouterHandler] = [
+        account.router,
+        activity.router,
+        api_keys.router,
+        operator.router,
+        users.router,
+    ]
     return Litestar(
         route_handlers=[
             Router("/", route_handlers=for_guests, guards=[let_anyone]),

@@ -34,12 +34,18 @@ def sentence(event: AuditEvent) -> Sentence:
         One sentence without a full stop. An action that has no sentence is told by its name.
     """
     tell = _SENTENCES.get(event.action, _anything)
-    return (*_actor(event), Part(" "), *tell(event))
+    parts = (*_actor(event), Part(" "), *tell(event))
+    return tuple(Part(writable(part.text), part.strong) for part in parts)
 
 
 def plain(parts: Sentence) -> str:
     """Write a sentence without any marks."""
     return "".join(part.text for part in parts)
+
+
+def writable(text: str) -> str:
+    """Replace what no file and no page can hold: halves of characters, which only tampering leaves."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _actor(event: AuditEvent) -> Sentence:
