@@ -13,12 +13,7 @@ from keywright.accounts.models import (
     Role,
     roles_of,
 )
-from keywright.accounts.overview import (
-    AccountOverview,
-    count_access_requests,
-    find_overview,
-    list_members_for_operator,
-)
+from keywright.accounts.overview import AccountOverview, count_access_requests, find_overview
 from keywright.accounts.places import Place, find_place, list_places
 from keywright.accounts.policy import Permission, authorize, authorize_platform, require_fresh_proof
 from keywright.accounts.principal import Principal, PrincipalKind
@@ -57,7 +52,6 @@ __all__ = [
     "list_access_requests",
     "list_accounts",
     "list_members",
-    "list_members_for_operator",
     "list_places",
     "remove_member",
     "request_api_access",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keywright.accounts import search_store, store
-from keywright.accounts.models import AccessRequest, Account, Member
+from keywright.accounts import search_store
+from keywright.accounts.models import AccessRequest, Account
 from keywright.accounts.policy import NO_SUCH_ACCOUNT, authorize_platform
 from keywright.accounts.principal import Principal
 from keywright.errors import NotFound
@@ -62,24 +62,3 @@ async def count_access_requests(session: ReadSession, principal: Principal) -> i
     """
     authorize_platform(principal)
     return await search_store.count_access_requests(session, MOST_COUNTED)
-
-
-async def list_members_for_operator(
-    session: ReadSession, principal: Principal, account_id: str, *, limit: int
-) -> list[Member]:
-    """Return an account's members, in the order in which they came, to those who may see every account's.
-
-    Args:
-        session: where to read.
-        principal: the caller: an operator.
-        account_id: the account; one that does not exist has no members.
-        limit: most members to return.
-
-    Returns:
-        The members.
-
-    Raises:
-        Forbidden: the caller is no operator.
-    """
-    authorize_platform(principal)
-    return await store.members_of(session, account_id, limit=limit)

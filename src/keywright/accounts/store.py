@@ -157,9 +157,9 @@ async def insert_membership(session: WriteSession, member: Member) -> None:
     )
 
 
-async def members_of(session: ReadSession, account_id: str, *, limit: int | None = None) -> list[Member]:
-    """Return an account's members, in the order in which they came; all of them unless there is a limit."""
-    query = _member_query(account_id).order_by(memberships.c.created_at, people.c.id).limit(limit)
+async def members_of(session: ReadSession, account_id: str) -> list[Member]:
+    """Return an account's members, in the order in which they came."""
+    query = _member_query(account_id).order_by(memberships.c.created_at, people.c.id)
     return [_member(row) for row in await session.execute(query)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.accounts import Permission, Principal, authorize
+from keywright.accounts import Account, Permission, Principal, authorize, authorize_platform
 from keywright.accounts.cursor import read_cursor
 from keywright.accounts.models import MANAGER_ROLE
 from keywright.identity import user_store
@@ -42,4 +42,29 @@ async def list_users(
     manager = MANAGER_ROLE[account.type]
     return await user_store.users_of(
         session, account_id, manager=manager, limit=limit, after=after, person_id=person_id
+    )
+
+
+async def list_users_for_operator(
+    session: ReadSession, principal: Principal, account: Account, *, limit: int, person_id: str = ""
+) -> UserPage:
+    """Return the first users of an account to those who may see every account's.
+
+    Args:
+        session: where to read.
+        principal: the caller: an operator.
+        account: the account, as it was found a moment ago.
+        limit: most users on the page.
+        person_id: a user wanted in any case; empty for nobody.
+
+    Returns:
+        The users.
+
+    Raises:
+        Forbidden: the caller is no operator.
+    """
+    authorize_platform(principal)
+    manager = MANAGER_ROLE[account.type]
+    return await user_store.users_of(
+        session, account.account_id, manager=manager, limit=limit, after=None, person_id=person_id
     )

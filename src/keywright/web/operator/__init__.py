@@ -3,7 +3,7 @@
 from litestar import Router, get
 from litestar.response import Redirect
 
-from keywright.web.operator import access, account, accounts, keys, requests, users
+from keywright.web.operator import access, account, accounts, activity, keys, requests, users
 from keywright.web.operator.guard import require_operator
 
 
@@ -22,6 +22,7 @@ router = Router(
         *access.handlers,
         *users.handlers,
         *keys.handlers,
+        *activity.handlers,
         *requests.handlers,
     ],
     guards=[require_operator],

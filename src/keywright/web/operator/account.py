@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, get
@@ -9,9 +10,7 @@ from litestar import Request, Response, get
 from keywright.accounts import (
     AccountOverview,
     ApiAccess,
-    Member,
     find_overview,
-    list_members_for_operator,
     roles_of,
 )
 from keywright.audit import events_newest_first
@@ -19,10 +18,13 @@ from keywright.control import Control
 from keywright.credentials import Credential, list_credentials_for_operator
 from keywright.credentials.models import LIMIT
 from keywright.errors import Fault, InvalidRequest
+from keywright.identity.user_store import User
+from keywright.identity.users import list_users_for_operator
+from keywright.web.activity_rows import by_day
 from keywright.web.api_keys import TYPED_CHARACTERS, UNUSED_DAYS
 from keywright.web.operator.forms import as_typed
 from keywright.web.render import Notice, go_to, page
-from keywright.web.sentences import sentence
+from keywright.web.users import ROLE_HINTS
 from keywright.web.visitor import Visitor
 
 # Who has more users than these looks them up through the API.
@@ -68,11 +70,12 @@ async def show_account(
     async with control.database.read() as session:
         overview = await find_overview(session, visitor.person, account_id)
         keys = await list_credentials_for_operator(session, visitor.person, account_id)
-        members = await list_members_for_operator(session, visitor.person, account_id, limit=MOST_USERS + 1)
-        events = await events_newest_first(session, account_id, before_seq=None, limit=MOST_EVENTS)
+        users = await list_users_for_operator(
+            session, visitor.person, overview.account, limit=MOST_USERS, person_id=subject_id
+        )
+        events = await events_newest_first(session, account_id, before_seq=None, limit=MOST_EVENTS + 1)
     key = next((each for each in keys if each.client_id == subject_id), None)
-    member = next((each for each in members if each.person.person_id == subject_id), None)
-    if dialog and (why_not := _nothing_to_ask(dialog, overview, key, member)):
+    if dialog and (why_not := _nothing_to_ask(dialog, overview, key, users.asked_for)):
         return go_to(request, f"/operator/accounts/{account_id}", Notice(why_not, "plain"))
     return page(
         request,
@@ -90,23 +93,24 @@ async def show_account(
         unused_days=UNUSED_DAYS,
         typed_characters=TYPED_CHARACTERS,
         as_typed=as_typed(overview.account.name),
-        members=members[:MOST_USERS],
-        more_members=len(members) > MOST_USERS,
-        member=member,
-        roles=roles_of(overview.account.type),
-        events=[(event, sentence(event)) for event in events],
+        users=users.users,
+        more_users=users.next_cursor is not None,
+        user=users.asked_for,
+        roles=[(role, ROLE_HINTS[role]) for role in roles_of(overview.account.type)],
+        days=by_day(events[:MOST_EVENTS], datetime.fromtimestamp(visitor.now_ms / 1000, UTC).date()),
+        more_events=len(events) > MOST_EVENTS,
         dialog=dialog,
         values=values or {},
     )
 
 
-def _nothing_to_ask(dialog: str, overview: AccountOverview, key: Credential | None, member: Member | None) -> str:
+def _nothing_to_ask(dialog: str, overview: AccountOverview, key: Credential | None, user: User | None) -> str:
     """Why a dialog has become pointless, as when someone else was quicker; empty if it has not."""
     state = overview.account.api_access
     if dialog == "delete-key" and key is None:
         return "It is no active API key of this account any more."
-    if dialog == "invite-again" and member is None:
-        return "There is no such user in this account any more."
+    if dialog == "invite-again" and (user is None or user.has_come):
+        return "They have a password already." if user else "There is no such user in this account any more."
     if dialog == "decline" and state is not ApiAccess.REQUESTED:
         return "No request of this account waits for a decision any more."
     if dialog == "switch-off" and state is not ApiAccess.ENABLED:
