@@ -96,6 +96,7 @@ class Server:
     data_dir: Path
     workers: int = 1
     environment: dict[str, str] = field(default_factory=dict)
+    port: int = 0  # of the control plane; 0 picks a free one at each start
     process: subprocess.Popen[str] | None = None
     control: str = ""
     data: str = ""
@@ -111,7 +112,7 @@ class Server:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-W", "error", "-m", "keywright", "serve", "--data-dir", str(self.data_dir)),
-                    *("--port", "0", "--gateway-port", "0", "--gateway-workers", str(self.workers)),
+                    *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -310,9 +311,9 @@ def signed(
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *, workers: int = 1, **environment: str) -> Iterator[Server]:
+def running(data_dir: Path, *, workers: int = 1, port: int = 0, **environment: str) -> Iterator[Server]:
     """Run a server for a while."""
-    server = Server(data_dir, workers=workers, environment=environment).start()
+    server = Server(data_dir, workers=workers, port=port, environment=environment).start()
     try:
         yield server
     finally:
