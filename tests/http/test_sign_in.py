@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,8 +14,9 @@ from typing import Any, TypeVar
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 
-from keywright.identity import authenticate_session, begin_totp, confirm_totp
+from keywright.identity import authenticate_session, begin_totp, confirm_totp, reset_password
 from keywright.keyring import KeyringFile
 from keywright.storage import Database
 from support.server import PASSWORD, Caller, Server, run_cli, running
@@ -251,3 +253,74 @@ def test_secrets_of_apps_are_sealed_anew_and_a_foreign_keyring_is_found_at_the_s
             server.start()
         assert server.process is not None
         server.process.wait(30)
+
+
+# --- relationship managers -------------------------------------------------------------------------------
+
+
+def operator_command(server: Server, *arguments: str) -> Any:
+    done = run_cli("operator", *arguments, "--json", data_dir=server.data_dir)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def set_password(server: Server, url: str) -> None:
+    """Follow a link to set a password."""
+    token = url.rpartition("/")[2]
+    password_hash = PasswordHasher().hash(PASSWORD)
+
+    async def work(session: Any) -> None:
+        await reset_password(session, token, password_hash=password_hash)
+
+    in_database(server, work)
+
+
+def test_a_relationship_manager_signs_in_with_the_rights_of_an_operator_token(server: Server, account: str):
+    email = address()
+    added = operator_command(server, "add", email.upper(), "Maria")
+    assert (added["email"], added["name"], added["hasPassword"]) == (email, "Maria", False)
+    assert re.search("/reset-password/kwr_[0-9a-f]{64}$", added["setPasswordUrl"])
+    assert sign_in(server, email).status == 401
+    set_password(server, added["setPasswordUrl"])
+    maria = server.sign_in(email)
+    assert email in {each["email"] for each in operator_command(server, "list") if each["hasPassword"]}
+
+    made = server.call("POST", "/v1/accounts", {"name": "Maria's", "type": "corporate"}, caller=maria)
+    assert made.status == 201
+    path = f"/v1/accounts/{made.json['accountId']}"
+    assert server.call("GET", "/v1/accounts", caller=maria).status == 200
+    assert server.call("PUT", f"{path}/api-access", {"enabled": True}, caller=maria).status == 200
+    invited = server.call("POST", f"{path}/users", {"email": address(), "name": "O", "role": "owner"}, caller=maria)
+    assert (invited.status, "/invitations/kwi_" in invited.json["invitationUrl"]) == (201, True)
+    # A relationship manager never sees a secret: no creating, but deleting in an incident.
+    refused = server.call("POST", f"{path}/credentials", {"email": "a@example.com"}, caller=maria)
+    assert (refused.status, refused.code) == (403, "forbidden")
+    key = server.key(account)
+    assert server.delete_key(account, key.client_id, caller=maria).status == 200
+    events = server.call("GET", f"{path}/audit-events", caller=maria).json["events"]
+    assert {each["actor"]["name"] for each in events} == {email}
+    make_old(server, maria)
+    key = server.key(account)
+    assert server.delete_key(account, key.client_id, caller=maria).code == "insufficient_user_authentication"
+    assert server.call("GET", "/v1/accounts", caller=maria).status == 200
+
+    for who in (email, email.upper()):
+        body = {"email": who, "name": "M", "role": "viewer"}
+        both = server.call("POST", f"/v1/accounts/{account}/users", body, caller=server.operator)
+        assert (both.status, both.code) == (409, "conflict")
+    assert operator_command(server, "remove", email) == {"removed": email}
+    assert server.call("GET", "/v1/accounts", caller=maria).code == "unauthenticated"
+    assert sign_in(server, email).code == "unauthenticated"
+
+
+def test_faults_at_the_command_line_are_told(server: Server, account: str):
+    user = server.person(account, "viewer").email
+    for arguments, told in (
+        (("add", "nonsense", "Maria"), "EMAIL"),
+        (("add", address(), "\x07"), "NAME"),
+        (("add", user, "Maria"), "user of an account"),
+        (("remove", address()), "no relationship manager"),
+    ):
+        done = run_cli("operator", *arguments, data_dir=server.data_dir)
+        assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert "Relationship managers" in run_cli("--help").stdout

@@ -139,6 +139,12 @@ async def person_by_email(session: ReadSession, email: str) -> Person | None:
     return None if row is None else _person(row)
 
 
+async def is_operator(session: ReadSession, person_id: str) -> bool:
+    """Tell whether a person is a relationship manager of the platform."""
+    query = select(operators.c.person_id).where(operators.c.person_id == person_id)
+    return (await session.execute(query)).one_or_none() is not None
+
+
 async def insert_person(session: WriteSession, person: Person) -> None:
     """Add a person, who belongs to no account yet."""
     await session.execute(insert(people).values(id=person.person_id, email=person.email, created_at=person.created_at))

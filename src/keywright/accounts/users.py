@@ -65,25 +65,43 @@ async def add_member(
         NotFound: no such account for this caller.
         Forbidden: the caller does not manage users.
         InvalidRequest: the account's type does not have the role.
-        Conflict: they are a member with another role.
+        Conflict: they are a member with another role, or a relationship manager of the platform.
     """
     account = await authorize(session, principal, account_id, Permission.MANAGE_USERS)
     require_fresh_proof(principal, session.now_ms)
     _check_role(account, role)
-    email = email.lower()
-    person = await store.person_by_email(session, email)
-    if person is None:
-        person = Person(new_identifier("usr", random_bytes), email, session.now_ms)
-        await store.insert_person(session, person)
+    person = await ensure_person(session, email, random_bytes=random_bytes)
+    if await store.is_operator(session, person.person_id):
+        raise Conflict(f"{person.email} works for the platform, and nobody is both; add them by another address")
     member = await store.member_by_id(session, account_id, person.person_id)
     if member is not None:
         if member.role is not role:
-            raise Conflict(f"{email} is already a user of this account, as {member.role}; change the role instead")
+            raise Conflict(
+                f"{person.email} is already a user of this account, as {member.role}; change the role instead"
+            )
         return member, False
     member = Member(account_id, person, name, role, session.now_ms)
     await store.insert_membership(session, member)
     await _record(session, principal, "user.added", account_id=account_id, person=person, detail={"role": role.value})
     return member, True
+
+
+async def ensure_person(session: WriteSession, email: str, *, random_bytes: RandomBytes) -> Person:
+    """Find the person with an email address, or make them known.
+
+    Args:
+        session: the transaction.
+        email: their address; upper and lower case are one.
+        random_bytes: makes the identifier of someone new.
+
+    Returns:
+        The person, who may belong to no account.
+    """
+    person = await store.person_by_email(session, email.lower())
+    if person is None:
+        person = Person(new_identifier("usr", random_bytes), email.lower(), session.now_ms)
+        await store.insert_person(session, person)
+    return person
 
 
 async def change_role(

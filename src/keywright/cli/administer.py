@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": ("demo", "demo", None),
     "migrate": ("serve", "migrate", None),
     "settings": ("settings", "settings", None),
+    "operator": ("operators", "group", "Relationship managers who sign in."),
     "operator-token": ("operator_tokens", "group", "Tokens of the platform's own people and programs."),
     "account": ("accounts", "group", "Customers of the platform."),
     "access": ("accounts", "access_group", "API access: enable, decline, disable, pending requests."),

@@ -3,12 +3,13 @@
 from keywright.identity.authenticate import authenticate_session, authenticate_token
 from keywright.identity.factor_store import Passkey, SecondFactors
 from keywright.identity.invitations import Invited, accept_invitation, check_password, find_invitation, invite
-from keywright.identity.operator_store import OperatorToken
+from keywright.identity.operator_store import Operator, OperatorToken
 from keywright.identity.operator_tokens import (
     create_operator_token,
     delete_operator_token,
     list_operator_tokens,
 )
+from keywright.identity.operators import add_operator, list_operators, remove_operator
 from keywright.identity.password_reset import (
     change_password,
     find_password_reset,
@@ -55,6 +56,7 @@ __all__ = [
     "Invited",
     "OpenSession",
     "Opening",
+    "Operator",
     "OperatorToken",
     "Passkey",
     "Passwords",
@@ -64,6 +66,7 @@ __all__ = [
     "SignIn",
     "TotpSetup",
     "accept_invitation",
+    "add_operator",
     "authenticate_session",
     "authenticate_token",
     "begin_second_factor",
@@ -85,11 +88,13 @@ __all__ = [
     "finish_with_code",
     "invite",
     "list_operator_tokens",
+    "list_operators",
     "list_second_factors",
     "list_sessions",
     "open_session",
     "open_session_with_code",
     "prove",
+    "remove_operator",
     "remove_totp",
     "remove_user",
     "renew_recovery_codes",

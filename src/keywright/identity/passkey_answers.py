@@ -176,7 +176,7 @@ async def _check(session: WriteSession, challenge: Challenge, answer: str, relyi
     """
     try:
         given = parse_authentication_credential_json(json.loads(answer))
-    except Exception as error:  # noqa: BLE001 - a forged answer makes its parser raise anything
+    except Exception as error:  # a forged answer makes its parser raise anything
         raise Unauthenticated(WRONG_PASSKEY, private=f"unreadable passkey answer: {error}") from error
     passkey = await factor_store.passkey_by_id(session, given.raw_id)
     if passkey is None or challenge.person_id not in {None, passkey.person_id}:
@@ -196,7 +196,7 @@ async def _check(session: WriteSession, challenge: Challenge, answer: str, relyi
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except Exception as error:  # noqa: BLE001 - a forged answer makes its parser raise anything
+    except Exception as error:  # a forged answer makes its parser raise anything
         raise Unauthenticated(WRONG_PASSKEY, private=f"passkey of {passkey.person_id} refused: {error}") from error
     await factor_store.update_passkey_used(session, passkey.credential_id, checked.new_sign_count)
     return passkey.person_id

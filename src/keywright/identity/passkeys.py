@@ -133,7 +133,7 @@ async def add_passkey(
             expected_origin=relying_party.origin,
             require_user_verification=True,
         )
-    except Exception as error:  # noqa: BLE001 - a forged answer makes its parser raise anything
+    except Exception as error:  # a forged answer makes its parser raise anything
         message = "the browser's answer cannot be used; try again, or use another device"
         raise InvalidRequest([Fault("passkey", message)]) from error
     before = await factor_store.second_factors_of(session, person_id)

@@ -106,6 +106,32 @@ def password_reset(to: str, base_url: str, *, token: str, lasts_seconds: int) ->
     )
 
 
+def operator_added(to: str, base_url: str, *, token: str, lasts_seconds: int) -> Letter:
+    """Send a new relationship manager the link with which they set their password.
+
+    Args:
+        to: their address.
+        base_url: where people reach the control plane.
+        token: the link's.
+        lasts_seconds: how long it works.
+
+    Returns:
+        The letter.
+    """
+    return Letter(
+        to,
+        "You are a relationship manager in Keywright",
+        _text(
+            "Hello,",
+            "You were added as a relationship manager: you create accounts and decide on their API access. Choose a"
+            " password to begin:",
+            f"{base_url}/reset-password/{token}",
+            f"The link works once, and for {_duration(lasts_seconds)}. Whoever has it can set your password, so keep it"
+            " to yourself.",
+        ),
+    )
+
+
 def access_requested(
     to: str, base_url: str, *, account_id: str, account_name: str, by: str, message: str | None
 ) -> Letter:
