@@ -146,6 +146,8 @@ async def post_access_request(
 ) -> Response[Any]:
     """Ask the platform for API access."""
     here = f"/accounts/{account_id}/api-keys"
+    async with control.database.read() as session:
+        await _enter(session, visitor, account_id)
     try:
         filled = form.read(AccessForm)
         async with control.database.write() as session:
