@@ -15,6 +15,8 @@ from typing import Any
 FORMAT = "keywright-audit-1"
 # What belongs to no account, such as operator tokens, is chained here.
 PLATFORM_CHAIN = "platform"
+# Made once: checking a chain writes every event with it.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def canonical(value: Any) -> str:
     Returns:
         JSON with sorted keys and no white space.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def event_hash(public_event: dict[str, Any]) -> str:

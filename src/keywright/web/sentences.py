@@ -164,6 +164,11 @@ _SENTENCES: dict[str, Callable[[AuditEvent], Sentence]] = {
     "person.totp_removed": _own("stopped using one-time codes from an app", "removed the one-time codes of"),
     "person.recovery_codes_renewed": _own("made new recovery codes", "made new recovery codes for"),
     "person.recovery_code_used": _own("signed in with a recovery code", "used a recovery code of"),
+    "person.passkey_added": _own("added a passkey", "added a passkey for"),
+    "person.passkey_removed": _own("removed a passkey", "removed a passkey of"),
+    "operator.added": _user("made", " a relationship manager"),
+    "operator.invited_again": _user("sent another invitation to"),
+    "operator.removed": _user("removed the relationship manager"),
     "operator_token.created": _token("created"),
     "operator_token.deleted": _token("deleted"),
 }

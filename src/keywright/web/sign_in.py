@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from keywright.control import Control
 from keywright.errors import Fault, KeywrightError, TooManyRequests, Unauthenticated
@@ -30,7 +30,7 @@ from keywright.wire.browser import SESSION_COOKIE, is_loopback
 HALF_COOKIE = "keywright_half"
 _HALF_SECONDS = 300
 
-Next = Annotated[str, Parameter(query="next", max_length=1000)]
+Next = Annotated[str, QueryParameter(name="next", max_length=1000)]
 
 
 @get("/sign-in")
