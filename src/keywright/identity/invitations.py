@@ -68,6 +68,15 @@ async def invite(
     if await store.password_hash(session, member.person.person_id) is not None:
         if not is_new:
             raise Conflict(f"{member.person.email} is already a user of this account")
+        account = await find_account(session, principal, account_id)
+        welcome = letters.added_to_account(
+            member.person.email,
+            outbox.base_url,
+            account_id=account_id,
+            account_name=account.name,
+            by=principal.shown_as,
+        )
+        await outbox.put(session, welcome)
         return Invited(member, None)
     if not is_new:
         await _refuse_haste(session, member)

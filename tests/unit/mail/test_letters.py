@@ -22,6 +22,7 @@ ALL = {
     "invitation": letters.invitation(
         "kim@example.com", BASE, token="kwi_" + "0" * 64, account_name="Acme Ltd", by="maria", lasts_seconds=7 * 86400
     ),
+    "added": letters.added_to_account("kim@example.com", BASE, **ABOUT, by="olga"),
     "password reset": letters.password_reset("kim@example.com", BASE, token="kwr_" + "0" * 64, lasts_seconds=1800),
     "access requested": letters.access_requested("kim@example.com", BASE, **ABOUT, by="olga", message="Please.\nOlga"),
     "access enabled": letters.access_enabled("kim@example.com", BASE, **ABOUT, reason=None),
@@ -35,6 +36,7 @@ ALL = {
 def test_what_each_says():
     said = {
         "invitation": [f"{BASE}/invitations/kwi_{'0' * 64}", "7 days", "maria", "Acme Ltd"],
+        "added": [f"{BASE}/accounts/acc_1", "olga", "Acme Ltd", "did not expect"],
         "password reset": [f"{BASE}/reset-password/kwr_{'0' * 64}", "30 minutes", "did not ask", "ignore"],
         "access requested": [f"{BASE}/operator/requests", "olga", "Acme Ltd (acc_1)", "  Please.\n  Olga"],
         "access enabled": [KEYS_PAGE, "Acme Ltd"],

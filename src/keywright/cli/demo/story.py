@@ -190,7 +190,8 @@ class Story:
     def _stay(self, process: subprocess.Popen[str]) -> None:
         pages = self._server.pages
         self._console.print(
-            f"\nThe server stays up. Control plane: {self._server.control}  Data plane: {self._server.data}"
+            f"\nThe server stays up. Control plane: {self._server.control}  Data plane: {self._server.data}",
+            soft_wrap=True,
         )
         self._console.print(f"API description: {pages}/v1/openapi.json")
         self._console.print(f"\nSign in at [bold]{pages}/sign-in[/bold] as one of:")
