@@ -17,7 +17,7 @@ from keywright.errors import (
     PayloadTooLarge,
     Unauthenticated,
 )
-from keywright.web.render import page
+from keywright.web.render import page, sentence
 from keywright.web.visitor import Visitor
 from keywright.wire import PROBLEM_TYPE, problem_document, problem_headers
 
@@ -68,7 +68,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     if "text/html" not in request.headers.get("accept", "text/html"):
         # A program that lost its way understands a problem document better than a page.
         return Response(problem_document(fault, status), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
-    answer = page(request, "error.html", status=status, title=title, message=message)
+    answer = page(request, "error.html", status=status, title=title, message=sentence(message))
     answer.headers.update(headers)
     return answer
 

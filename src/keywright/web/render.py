@@ -21,6 +21,7 @@ from litestar.response import Redirect
 from keywright.accounts import Permission, Place
 from keywright.control import Control
 from keywright.errors import Fault, InvalidRequest, KeywrightError
+from keywright.identity.relying_party import relying_party
 from keywright.storage.times import rfc3339
 from keywright.web.static_files import static_url
 from keywright.web.visitor import GUEST_COOKIE, MENU_PLACES, Visitor
@@ -41,7 +42,7 @@ class Notice:
     @classmethod
     def of(cls, error: KeywrightError) -> Notice:
         """Tell of an error."""
-        return cls(_sentence(error.message), "bad")
+        return cls(sentence(error.message), "bad")
 
 
 def page(
@@ -82,6 +83,7 @@ def page(
             notice=notice,
             faults=_by_field(found),
             more_places=len(visitor.places) > MENU_PLACES,
+            passkey_origin=_passkey_origin(control.settings.base_url),
             **context,
         )
     )
@@ -142,14 +144,21 @@ def _cookie(control: Control, key: str, value: str, max_age: int | None) -> Cook
 def _by_field(faults: Sequence[Fault]) -> Mapping[str, str]:
     told: dict[str, str] = {}
     for fault in faults:
-        told.setdefault(fault.field, _sentence(fault.message))
+        told.setdefault(fault.field, sentence(fault.message))
     return told
 
 
-def _sentence(message: str) -> str:
-    """A message of ours as a whole sentence."""
+def sentence(message: str) -> str:
+    """Write a message of ours as a whole sentence."""
     message = message[:1].upper() + message[1:]
     return message if message.endswith((".", "?", "!")) else f"{message}."
+
+
+@lru_cache(maxsize=8)
+def _passkey_origin(base_url: str) -> str:
+    """Where passkeys work, for the page's script; empty if nowhere."""
+    found = relying_party(base_url)
+    return "" if found is None else found.origin
 
 
 @lru_cache(maxsize=1)
