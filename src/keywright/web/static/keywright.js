@@ -2,14 +2,19 @@
 document.documentElement.classList.add("scripted");
 
 // A dialog that the page came with becomes a modal one: the rest is out of reach, Escape leads back to the page below.
+// Without a page to go back to, it stays: browsers let a second Escape close it, and a secret would be lost.
 for (const dialog of document.querySelectorAll("dialog[open]")) {
-  dialog.close();
+  const leave = () => {
+    if (dialog.dataset.back) location.assign(dialog.dataset.back);
+    else if (!dialog.open) dialog.showModal();
+  };
+  dialog.open = false;
   dialog.showModal();
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
-    const back = dialog.dataset.back;
-    if (back) location.assign(back);
+    leave();
   });
+  dialog.addEventListener("close", leave);
 }
 
 // A page that shows a secret is not asked for again by reloading, and is emptied when it is left.
