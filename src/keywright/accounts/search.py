@@ -67,11 +67,13 @@ async def search_accounts(
 
     Raises:
         Forbidden: the caller is no operator.
-        InvalidRequest: the text is too long, or the cursor none of ours.
+        InvalidRequest: the text is none that a name can hold, or the cursor none of ours.
     """
     authorize_platform(principal)
-    if len(search.text) > MOST_CHARACTERS:
-        raise InvalidRequest([Fault("text", f"must have at most {MOST_CHARACTERS} characters; a part is enough")])
+    # Databases end a text at NUL, or refuse it: no name holds one.
+    if len(search.text) > MOST_CHARACTERS or "\x00" in search.text:
+        advice = f"search for at most {MOST_CHARACTERS} characters that can be typed; a part of the name is enough"
+        raise InvalidRequest([Fault("text", advice)])
     backwards, place = await _place(session, cursor)
     found = await search_store.accounts_by_name(
         session,

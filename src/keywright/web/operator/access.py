@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from keywright.accounts import Account, ApiAccess, find_overview, set_api_access
 from keywright.control import Control
-from keywright.errors import Conflict, InvalidRequest
+from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.revocation import receipt_of_shared_database
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
@@ -33,7 +33,18 @@ class EnableForm(msgspec.Struct):
 class DeclineForm(msgspec.Struct):
     """Why a request is declined."""
 
-    reason: Annotated[Remark, Meta(min_length=1, description="filled in: the account is told why, and can do better")]
+    reason: Remark
+
+    @classmethod
+    def of(cls, form: Form) -> DeclineForm:
+        """Read it; whoever is declined is told why.
+
+        Raises:
+            InvalidRequest: there is no reason, or one that is too long.
+        """
+        if not form.get("reason"):
+            raise InvalidRequest([Fault("reason", "say why: it is what the account can act on")])
+        return form.read(cls)
 
 
 class SwitchOffForm(msgspec.Struct):
@@ -99,7 +110,7 @@ async def post_decline(request: Request[Any, Any, Any], form: Form, account_id: 
     """Decline the account's request; the reason is mailed."""
     here = f"/operator/accounts/{account_id}"
     try:
-        filled = form.read(DeclineForm)
+        filled = DeclineForm.of(form)
         account, _, _ = await decide(request, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.REQUESTED)
     except InvalidRequest as error:
         return await show_account(request, account_id, dialog="decline", values=form.values, faults=error, status=400)

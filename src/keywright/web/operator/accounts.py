@@ -24,7 +24,7 @@ from keywright.accounts import (
 from keywright.control import Control
 from keywright.credentials import find_account_of_key
 from keywright.credentials.models import LIMIT
-from keywright.errors import Fault, InvalidRequest
+from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.formats import is_client_id
 from keywright.storage import ReadSession
 from keywright.web.forms import Form
@@ -118,6 +118,10 @@ async def post_account(request: Request[Any, Any, Any], control: Control, form: 
             await session.commit()
     except InvalidRequest as error:
         return await _show(request, Asked(), dialog="new", values=form.values, faults=error, status=400)
+    except Conflict as error:
+        # Only the first user can stand in the way; then there is no account yet either.
+        faults = InvalidRequest([Fault("email", error.message)])
+        return await _show(request, Asked(), dialog="new", values=form.values, faults=faults, status=409)
     control.wake_mail()
     title = f"{account.name} is created."
     if invited is not None:

@@ -46,7 +46,7 @@ async def post_decline_request(request: Request[Any, Any, Any], form: Form, acco
     """Decline a request; the reason is mailed."""
     cursor = form.get("cursor")
     try:
-        filled = form.read(DeclineForm)
+        filled = DeclineForm.of(form)
         account, _, _ = await decide(request, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.REQUESTED)
     except InvalidRequest as error:
         return await _show(request, cursor, declining=account_id, values=form.values, faults=error, status=400)

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from keywright.accounts import Account, Principal, Role, find_account, find_member
 from keywright.control import Control
-from keywright.errors import Conflict, InvalidRequest, TooManyRequests
+from keywright.errors import Conflict, Fault, InvalidRequest, TooManyRequests
 from keywright.identity import Invited, invite
 from keywright.storage import WriteSession
 from keywright.web.forms import Form
@@ -108,7 +108,8 @@ async def post_user(
     except InvalidRequest as error:
         return await show_account(request, account_id, dialog="invite", values=form.values, faults=error, status=400)
     except (Conflict, TooManyRequests) as error:
-        return go_to(request, f"/operator/accounts/{account_id}", Notice.of(error))
+        faults = InvalidRequest([Fault("email", error.message)])
+        return await show_account(request, account_id, dialog="invite", values=form.values, faults=faults, status=409)
     control.wake_mail()
     return show_invitation(request, control, account, invited, title=f"{invited.member.name} is invited.")
 
