@@ -36,6 +36,7 @@ class Principal:
         proved_at: when someone with a session last proved who they are, milliseconds since 1970 UTC; None for callers
             that prove it with every call.
         session_id: names the session of someone who has one; opens nothing.
+        has_passkey: whether someone with a session can prove with a passkey who they are.
     """
 
     kind: PrincipalKind
@@ -45,6 +46,7 @@ class Principal:
     on_behalf_of: str | None = None
     proved_at: int | None = None
     session_id: str | None = None
+    has_passkey: bool = False
 
     def actor(self) -> dict[str, Any]:
         """The caller as the audit trail tells of them."""

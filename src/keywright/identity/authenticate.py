@@ -53,4 +53,11 @@ async def authenticate_session(session: ReadSession, token: str) -> Principal:
     if visitor is None:
         raise Unauthenticated("your session has ended; sign in again")
     kind = PrincipalKind.OPERATOR if visitor.is_operator else PrincipalKind.PERSON
-    return Principal(kind, visitor.person_id, visitor.email, proved_at=visitor.proved_at, session_id=visitor.session_id)
+    return Principal(
+        kind,
+        visitor.person_id,
+        visitor.email,
+        proved_at=visitor.proved_at,
+        session_id=visitor.session_id,
+        has_passkey=visitor.has_passkey,
+    )

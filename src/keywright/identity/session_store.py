@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import challenges, operators, password_resets, people, sessions
+from keywright.storage.tables import challenges, operators, passkeys, password_resets, people, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Visitor:
     session_id: str
     proved_at: int
     is_operator: bool
+    has_passkey: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,14 @@ async def insert_session(session: WriteSession, token_hash: bytes, opened: OpenS
 async def visitor_by_session(session: ReadSession, token_hash: bytes) -> Visitor | None:
     """Return the person whose running session this is, or None."""
     query = (
-        select(people.c.id, people.c.email, sessions.c.id.label("session_id"), sessions.c.proved_at, operators.c.name)
+        select(
+            people.c.id,
+            people.c.email,
+            sessions.c.id.label("session_id"),
+            sessions.c.proved_at,
+            operators.c.name,
+            exists().where(passkeys.c.person_id == people.c.id).label("has_passkey"),
+        )
         .join(sessions, sessions.c.person_id == people.c.id)
         .outerjoin(operators, operators.c.person_id == people.c.id)
         .where(sessions.c.token_hash == token_hash, sessions.c.expires_at > session.now_ms)
@@ -87,7 +95,14 @@ async def visitor_by_session(session: ReadSession, token_hash: bytes) -> Visitor
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    return Visitor(row.id, row.email, row.session_id, row.proved_at, is_operator=row.name is not None)
+    return Visitor(
+        row.id,
+        row.email,
+        row.session_id,
+        row.proved_at,
+        is_operator=row.name is not None,
+        has_passkey=bool(row.has_passkey),
+    )
 
 
 async def sessions_of(session: ReadSession, person_id: str) -> list[OpenSession]:

@@ -115,7 +115,9 @@ async def confirm_totp(
     if stored is None:
         raise NotFound("no app waits to be set up; begin anew")
     if not await _use(session, person_id, stored, code, keyring=keyring):
-        message = "is not what the app should show now; check that the clock of its device is right, and try the next"
+        message = (
+            "this is not what the app should show now; check that the clock of its device is right, and try the next"
+        )
         raise InvalidRequest([Fault("code", message)])
     is_first = not await factor_store.second_factors_of(session, person_id)
     await factor_store.confirm_totp_secret(session, person_id)

@@ -9,7 +9,19 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from keywright.control import Control
-from keywright.web import account, activity, api_keys, home, operator, password, sign_in, static_files, users
+from keywright.web import (
+    account,
+    activity,
+    api_keys,
+    home,
+    operator,
+    passkey_sign_in,
+    password,
+    security,
+    sign_in,
+    static_files,
+    users,
+)
 from keywright.web.errors import answer_error
 from keywright.web.forms import read_form
 from keywright.web.headers import with_security_headers
@@ -32,12 +44,18 @@ def create_pages(control: Control) -> Litestar:
     async def find_control() -> Control:
         return control
 
-    for_guests: list[ControllerRouterHandler] = [home.router, sign_in.router, password.router]
+    for_guests: list[ControllerRouterHandler] = [
+        home.router,
+        passkey_sign_in.router,
+        password.router,
+        sign_in.router,
+    ]
     for_people: list[ControllerRouterHandler] = [
         account.router,
         activity.router,
         api_keys.router,
         operator.router,
+        security.router,
         users.router,
     ]
     return Litestar(

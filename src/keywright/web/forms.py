@@ -19,6 +19,8 @@ from keywright.wire.browser import is_own_page
 
 BODY_SECONDS = 10
 CSRF_FIELD = "csrf"
+# White space may be part of these.
+_AS_TYPED = frozenset({"password", "new_password"})
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -77,7 +79,7 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100, errors="strict")
     except ValueError:
         raise InvalidRequest([Fault("", "the form cannot be read; go back and send it again")]) from None
-    values = {name: value if name == "password" else value.replace("\r\n", "\n").strip() for name, value in pairs}
+    values = {name: value if name in _AS_TYPED else value.replace("\r\n", "\n").strip() for name, value in pairs}
     visitor: Visitor = request.state.visitor
     if not hmac.compare_digest(values.get(CSRF_FIELD, "").encode(), visitor.csrf.encode()):
         raise Forbidden(

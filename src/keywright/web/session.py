@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Response
 from litestar.datastructures import Cookie
 
 from keywright.control import Control
 from keywright.identity import Opening
-from keywright.wire.browser import SESSION_COOKIE, client_address, session_cookie
+from keywright.web.render import Notice, go_to
+from keywright.web.visitor import GUEST_COOKIE, Visitor
+from keywright.wire.browser import SESSION_COOKIE, client_address, is_loopback, session_cookie
 
 
 def address_of(request: Request[Any, Any, Any]) -> str:
@@ -44,3 +46,18 @@ def cookie_of(request: Request[Any, Any, Any], token: str) -> Cookie:
         samesite="lax",
         secure=cookie.secure,
     )
+
+
+def leave(request: Request[Any, Any, Any], notice: Notice) -> Response[Any]:
+    """Lead someone whose session has ended to the sign-in; the notice is a guest's now."""
+    control: Control = request.app.state.control
+    guest = request.state.visitor = Visitor(control.random_bytes(16).hex())
+    cookie = Cookie(
+        key=GUEST_COOKIE,
+        value=guest.seed,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=not is_loopback(control.settings.base_url),
+    )
+    return go_to(request, "/sign-in", notice, cookies=[cookie_of(request, ""), cookie])

@@ -57,7 +57,7 @@ async def post_sign_in(request: Request[Any, Any, Any], control: Control, form: 
     except (Unauthenticated, TooManyRequests) as error:
         return _again(request, "sign_in.html", error, next_path=next_path, email=email)
     if sign_in.needs_second_factor:
-        return go_to(request, "/sign-in/second-factor", cookies=[_half(control, f"{token}.{next_path}")])
+        return go_to(request, "/sign-in/second-factor", cookies=[half_cookie(control, f"{token}.{next_path}")])
     await control.throttle.signed_in(email)
     return go_to(request, next_path, cookies=[cookie_of(request, token)])
 
@@ -65,7 +65,7 @@ async def post_sign_in(request: Request[Any, Any, Any], control: Control, form: 
 @get("/sign-in/second-factor")
 async def get_second_factor(request: Request[Any, Any, Any], control: Control) -> Response[Any]:
     """Ask for the second factor."""
-    token, _ = _read_half(request)
+    token, _ = read_half(request)
     try:
         async with control.database.read() as session:
             half = await find_half_sign_in(session, token)
@@ -77,7 +77,7 @@ async def get_second_factor(request: Request[Any, Any, Any], control: Control) -
 @post("/sign-in/second-factor", status_code=200)
 async def post_second_factor(request: Request[Any, Any, Any], control: Control, form: Form) -> Response[Any]:
     """Take a one-time code or a recovery code, and open the session."""
-    token, next_path = _read_half(request)
+    token, next_path = read_half(request)
     try:
         async with control.database.read() as session:
             half = await find_half_sign_in(session, token)
@@ -99,7 +99,7 @@ async def post_second_factor(request: Request[Any, Any, Any], control: Control, 
         return _again(request, "second_factor.html", error, field="code", half=half)
     await control.throttle.second_factor_given(half.person_id)
     await control.throttle.signed_in(half.email)
-    return go_to(request, next_path, cookies=[cookie_of(request, opened), _half(control, "")])
+    return go_to(request, next_path, cookies=[cookie_of(request, opened), half_cookie(control, "")])
 
 
 @post("/sign-out", status_code=200)
@@ -137,7 +137,8 @@ def _again(
     return answer
 
 
-def _half(control: Control, value: str) -> Cookie:
+def half_cookie(control: Control, value: str) -> Cookie:
+    """Make the cookie that holds half a sign-in; empty takes it away."""
     return Cookie(
         key=HALF_COOKIE,
         value=value,
@@ -149,7 +150,8 @@ def _half(control: Control, value: str) -> Cookie:
     )
 
 
-def _read_half(request: Request[Any, Any, Any]) -> tuple[str, str]:
+def read_half(request: Request[Any, Any, Any]) -> tuple[str, str]:
+    """Return the token of half a sign-in, and where to go once it is whole."""
     token, _, next_path = request.cookies.get(HALF_COOKIE, "").partition(".")
     return token, local_path(next_path)
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.datastructures import Cookie
 from litestar.params import Parameter
 from msgspec import Meta
 
@@ -21,9 +20,8 @@ from keywright.storage import ReadSession
 from keywright.web.forms import Form
 from keywright.web.proof import proved
 from keywright.web.render import Notice, go_to, page
-from keywright.web.session import cookie_of
-from keywright.web.visitor import GUEST_COOKIE, Visitor, enter
-from keywright.wire.browser import is_loopback
+from keywright.web.session import leave
+from keywright.web.visitor import Visitor, enter
 from keywright.wire.fields import Email, Name
 
 PAGE = 100
@@ -189,7 +187,7 @@ async def post_remove(
     except NotFound:
         return go_to(request, here, GONE)
     if user_id == visitor.person.id:
-        return _leave(request, Notice("You were signed out everywhere.", title=f"You have left {place.account.name}."))
+        return leave(request, Notice("You were signed out everywhere.", title=f"You have left {place.account.name}."))
     text = "They were signed out everywhere. API keys that they created still work."
     return go_to(request, here, Notice(text, title=f"{user.member.person.email} is removed."))
 
@@ -296,21 +294,6 @@ async def _refused(
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
-
-
-def _leave(request: Request[Any, Any, Any], notice: Notice) -> Response[Any]:
-    """Lead someone whose session has ended to the sign-in; the notice is a guest's now."""
-    control: Control = request.app.state.control
-    guest = request.state.visitor = Visitor(control.random_bytes(16).hex())
-    cookie = Cookie(
-        key=GUEST_COOKIE,
-        value=guest.seed,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=not is_loopback(control.settings.base_url),
-    )
-    return go_to(request, "/sign-in", notice, cookies=[cookie_of(request, ""), cookie])
 
 
 def _invited(control: Control, invited: Invited) -> Notice:
