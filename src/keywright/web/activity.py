@@ -48,7 +48,7 @@ async def post_check(request: Request[Any, Any, Any], form: Form, account_id: st
 @get("/accounts/{account_id:str}/activity.csv")
 async def get_csv(request: Request[Any, Any, Any], account_id: str) -> Stream:
     """Download the activity as a table."""
-    return await _download(request, account_id, as_csv, "csv", "text/csv; charset=utf-8")
+    return await _download(request, account_id, as_csv, "csv", "text/csv")
 
 
 @get("/accounts/{account_id:str}/activity.json")

@@ -150,7 +150,8 @@ def _by_field(faults: Sequence[Fault]) -> Mapping[str, str]:
 
 def sentence(message: str) -> str:
     """Write a message of ours as a whole sentence."""
-    message = message[:1].upper() + message[1:]
+    if "@" not in message.partition(" ")[0]:  # an address at the beginning stays as it is
+        message = message[:1].upper() + message[1:]
     return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
