@@ -13,12 +13,16 @@ import httpx2
 import pytest
 
 from keywright import audit
-from keywright.app import clock
+from keywright.app import clock, random_bytes
+from keywright.identity import Passkey, authenticate_session, begin_totp
+from keywright.identity.factor_store import insert_passkey
 from keywright.identity.secrets import token_hash
+from keywright.keyring import KeyringFile
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.web import create_pages
 from support.queries import counted, in_process
+from support.reading import Page
 from support.server import PASSWORD, run_cli
 
 # Litestar 2 says with each handler how Litestar 3 wants its dependencies marked; servers do not tell it to anyone.
@@ -27,10 +31,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDep
 MOST = 5
 ACCOUNTS, USERS, EVENTS = 20, 250, 1200
 RESET = "kwr_" + "1" * 64
+PASSKEY = b"a passkey"
 # Downloads are read in pieces, and are no pages.
 DOWNLOADS = {"/accounts/{account_id:str}/activity.csv", "/accounts/{account_id:str}/activity.json"}
 # Pages that lead elsewhere, for those who ask here.
-LEADING = {"/", "/sign-in", "/sign-in/second-factor", "/operator"}
+LEADING = {"/", "/sign-in", "/sign-in/second-factor", "/operator", "/security/app/remove"}
 
 
 class World:
@@ -46,7 +51,7 @@ class World:
         self.data_dir = data_dir
         made = run_cli("operator-token", "create", "test", "--scope", "platform", data_dir=data_dir)
         self.token = {"Authorization": f"Bearer {made.stdout.strip()}"}
-        self.ids: dict[str, str] = {}
+        self.ids = {"passkey_id": PASSKEY.hex()}
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = await self.client.request(method, path, json=body, headers=self.token)
@@ -79,6 +84,7 @@ class World:
         for _ in range(9):
             key = await self.call("POST", f"/v1/accounts/{account}/credentials", {"email": "dev@acme.example"})
         self.ids["client_id"] = key["clientId"]
+        await self.begin_app()
         waiting = await self.invite(account, "wanda@acme.example", "viewer")
         self.ids["user_id"], self.ids["token"] = waiting["userId"], waiting["invitationUrl"].rpartition("/")[2]
         asking = self.ids["asking"] = await self.account("Asking", enabled=False)
@@ -91,6 +97,10 @@ class World:
             database.execute(
                 "INSERT INTO password_resets VALUES (?, ?, 1, 9e15)", [token_hash(RESET), waiting["userId"]]
             )
+            database.execute(
+                "INSERT INTO passkeys SELECT ?, id, 'Laptop', x'00', 0, 1, NULL FROM people WHERE email = ?",
+                [PASSKEY, "olga@acme.example"],
+            )
             for number in range(USERS):
                 database.execute("INSERT INTO people VALUES (?, ?, 1)", [f"usr_{number}", f"{number}@acme.example"])
                 row = [account, f"usr_{number}", "Kim", "viewer", number]
@@ -100,8 +110,23 @@ class World:
             actor, subject = {"kind": "person", "id": "usr_1", "name": "olga"}, {"kind": "user", "id": "usr_1"}
             for _ in range(EVENTS):
                 await audit.record(session, account, actor=actor, action="user.added", subject=subject)
+            olga = await authenticate_session(session, self.owner["Cookie"].partition("=")[2])
+            keyring = KeyringFile(self.data_dir / "keyring.json", random_bytes)
+            await begin_totp(session, olga, keyring=keyring, random_bytes=random_bytes)
+            for number in range(10):
+                passkey = Passkey(bytes([number]), olga.id, "Phone", b"", 0, number, None)
+                await insert_passkey(session, passkey)
+            self.ids["passkey_id"] = passkey.passkey_id
             await session.commit()
         await database.close()
+
+    async def begin_app(self) -> None:
+        """Begin to set up an app for one-time codes, so that its page has something to show."""
+        shown = Page((await self.client.get("/security/app/new", headers=self.owner)).text)
+        form = shown.form("/security/app")
+        begun = await self.client.post("/security/app", data=form.values, headers=self.owner)
+        assert begun.headers["location"] == "/security/app", begun.text
+        self.client.cookies.clear()
 
     def address(self, route: str) -> str:
         """An address of a route, where there is something to see."""

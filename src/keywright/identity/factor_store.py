@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import passkeys, recovery_codes, totp_secrets
+from keywright.storage.tables import passkeys, people, recovery_codes, totp_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,18 @@ async def second_factors_of(session: ReadSession, person_id: str) -> SecondFacto
     """Return what a person has beside their password."""
     confirmed = select(totp_secrets.c.confirmed_at).where(totp_secrets.c.person_id == person_id)
     left = select(func.count()).select_from(recovery_codes).where(recovery_codes.c.person_id == person_id)
-    row = (
-        await session.execute(select(confirmed.scalar_subquery().label("since"), left.scalar_subquery().label("left")))
-    ).one()
-    return SecondFactors(row.since, tuple(await passkeys_of(session, person_id)), row.left)
+    query = (
+        select(passkeys, confirmed.scalar_subquery().label("since"), left.scalar_subquery().label("left"))
+        .select_from(people)
+        .outerjoin(passkeys, passkeys.c.person_id == people.c.id)
+        .where(people.c.id == person_id)
+        .order_by(passkeys.c.created_at, passkeys.c.credential_id)
+    )
+    rows = (await session.execute(query)).all()
+    if not rows:
+        return SecondFactors(None, (), 0)
+    held = tuple(_passkey(row) for row in rows if row.credential_id is not None)
+    return SecondFactors(rows[0].since, held, rows[0].left)
 
 
 async def delete_second_factors(session: WriteSession, person_id: str) -> None:
