@@ -36,7 +36,7 @@ document.addEventListener("click", async (event) => {
   if (button) {
     const source = button.dataset.copyFrom;
     const text = source ? document.getElementById(source).textContent : button.dataset.copy;
-    const said = button.querySelector(".said");
+    const said = button.nextElementSibling;
     try {
       await navigator.clipboard.writeText(text);
       said.textContent = "Copied";
