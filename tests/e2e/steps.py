@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sqlite3
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -31,10 +33,10 @@ def set_password(page: Page, link: str, password: str = PASSWORD) -> None:
 
 
 def relationship_manager(server: Server, page: Page, email: str) -> None:
-    """Add someone of the platform, who sets their password from the mail."""
-    added = run_cli("operator", "add", email, "Rita Manager", data_dir=server.data_dir)
+    """Add someone of the platform, who sets their password at the address that the command prints."""
+    added = run_cli("operator", "add", email, "Rita Manager", "--json", data_dir=server.data_dir)
     assert added.returncode == 0, added.stderr
-    set_password(page, link_in_mail(server, email, "/reset-password/"))
+    set_password(page, urlsplit(json.loads(added.stdout)["setPasswordUrl"]).path)
 
 
 def menu(page: Page, entry: str) -> None:
