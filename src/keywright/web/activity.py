@@ -24,7 +24,7 @@ from keywright.web.visitor import Visitor, enter
 
 PAGE = 50
 # So many events are checked with every look at the page, and so many when someone asks for it: that takes some seconds.
-CHECKED_ALWAYS = 5_000
+CHECKED_ALWAYS = 500
 CHECKED_ON_DEMAND = 100_000
 # One long check at a time; others wait their turn without holding anything.
 _long_check = asyncio.Semaphore(1)

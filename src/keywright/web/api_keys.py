@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from msgspec import Meta
 
-from keywright.accounts import ApiAccess, Permission, Place, Principal, request_api_access
+from keywright.accounts import ApiAccess, Permission, Place, request_api_access
 from keywright.control import Control
 from keywright.credentials import (
     Algorithm,
@@ -32,7 +32,7 @@ from keywright.errors import (
 from keywright.revocation import receipt_of_shared_database
 from keywright.storage import ReadSession
 from keywright.web.forms import Form
-from keywright.web.proof import proved
+from keywright.web.proof import confirmed, read_and_proved
 from keywright.web.receipt import in_words
 from keywright.web.render import Notice, go_to, page
 from keywright.web.secret_forms import secret_forms
@@ -43,6 +43,7 @@ from keywright.wire.fields import Email, Label, Remark
 UNUSED_DAYS = 90
 # How much of a Client ID's end is typed to delete it.
 TYPED_CHARACTERS = 4
+_TYPE_THE_END = f"type the last {TYPED_CHARACTERS} characters of the Client ID, as they stand above"
 
 
 class CreateForm(msgspec.Struct):
@@ -81,7 +82,7 @@ async def post_key(
         place = await _enter(session, visitor, account_id)
     here = f"/accounts/{account_id}/api-keys"
     try:
-        principal, filled = await _checked(request, form)
+        filled, principal = await read_and_proved(request, form, CreateForm)
         command = CreateCredential(account_id, filled.email, filled.label, filled.algorithm, filled.request_id)
         async with control.database.write() as session:
             created = await create_credential(
@@ -126,7 +127,7 @@ async def post_delete_key(
     async with control.database.read() as session:
         await _enter(session, visitor, account_id)
     try:
-        principal = await _confirmed(request, form, client_id)
+        principal = await confirmed(request, form, client_id[-TYPED_CHARACTERS:], _TYPE_THE_END)
         started = time.monotonic()
         async with control.database.write() as session:
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
@@ -207,37 +208,6 @@ async def _enter(session: ReadSession, visitor: Visitor, account_id: str) -> Pla
     if not place.may(Permission.VIEW_CREDENTIALS):
         raise NotFound("there is nothing at this address")
     return place
-
-
-async def _checked(request: Request[Any, Any, Any], form: Form) -> tuple[Principal, CreateForm]:
-    """Every fault at once: what was filled in, and the proof of who did."""
-    faults: list[Fault] = []
-    filled = principal = None
-    try:
-        filled = form.read(CreateForm)
-    except InvalidRequest as error:
-        faults += error.faults
-    try:
-        principal = await proved(request, form)
-    except InvalidRequest as error:
-        faults += error.faults
-    if filled is None or principal is None:
-        raise InvalidRequest(faults)
-    return principal, filled
-
-
-async def _confirmed(request: Request[Any, Any, Any], form: Form, client_id: str) -> Principal:
-    faults: list[Fault] = []
-    if form.get("typed").lower() != client_id[-TYPED_CHARACTERS:]:
-        advice = f"type the last {TYPED_CHARACTERS} characters of the Client ID, as they stand above"
-        faults.append(Fault("typed", advice))
-    try:
-        principal = await proved(request, form)
-    except InvalidRequest as error:
-        faults += error.faults
-    if faults:
-        raise InvalidRequest(faults)
-    return principal
 
 
 def _closed(place: Place, keys: list[Credential]) -> KeywrightError | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from litestar import Request
 
 from keywright.accounts import Principal
@@ -13,6 +14,8 @@ from keywright.errors import Fault, InvalidRequest, TooManyRequests
 from keywright.identity import find_own_sign_in, prove
 from keywright.web.forms import Form
 from keywright.web.visitor import Visitor
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 async def proved(request: Request[Any, Any, Any], form: Form) -> Principal:
@@ -51,3 +54,69 @@ async def proved(request: Request[Any, Any, Any], form: Form) -> Principal:
         await session.commit()
     request.state.visitor = replace(visitor, principal=person, now_ms=session.now_ms)
     return person
+
+
+async def read_and_proved(
+    request: Request[Any, Any, Any], form: Form, kind: type[StructT]
+) -> tuple[StructT, Principal]:
+    """Read a form that takes a fresh proof of who sent it, every fault of either at once.
+
+    Args:
+        request: what is answered.
+        form: as sent.
+        kind: what it is read into.
+
+    Returns:
+        What was filled in, and who did.
+
+    Raises:
+        InvalidRequest: with every fault, a missing or wrong password among them.
+    """
+    faults: list[Fault] = []
+    filled = principal = None
+    try:
+        filled = form.read(kind)
+    except InvalidRequest as error:
+        faults += error.faults
+    try:
+        principal = await proved(request, form)
+    except InvalidRequest as error:
+        faults += error.faults
+    if filled is None or principal is None:
+        raise InvalidRequest(faults)
+    return filled, principal
+
+
+async def confirmed(request: Request[Any, Any, Any], form: Form, expected: str, advice: str) -> Principal:
+    """Make sure that something was typed to confirm it, and that it is still the same person who did.
+
+    Args:
+        request: what is answered.
+        form: as sent; the field is `typed`.
+        expected: what is to be typed.
+        advice: told if it is something else.
+
+    Returns:
+        The person, with a fresh proof.
+
+    Raises:
+        InvalidRequest: with every fault.
+    """
+    faults = typed(form, expected, advice)
+    try:
+        principal = await proved(request, form)
+    except InvalidRequest as error:
+        raise InvalidRequest(faults + list(error.faults)) from None
+    if faults:
+        raise InvalidRequest(faults)
+    return principal
+
+
+def typed(form: Form, expected: str, advice: str) -> list[Fault]:
+    """Check what is typed to confirm something; see `confirmed`."""
+    return [] if as_typed(form.get("typed")) == as_typed(expected) else [Fault("typed", advice)]
+
+
+def as_typed(text: str) -> str:
+    """Write a text as typed texts are compared, here and in the browser."""
+    return " ".join(text.split()).lower()

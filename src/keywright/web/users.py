@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, get, post
@@ -18,7 +18,7 @@ from keywright.identity.user_store import User, UserPage
 from keywright.identity.users import list_users
 from keywright.storage import ReadSession
 from keywright.web.forms import Form
-from keywright.web.proof import proved
+from keywright.web.proof import read_and_proved
 from keywright.web.render import Notice, go_to, page
 from keywright.web.session import leave
 from keywright.web.visitor import Visitor, enter
@@ -36,7 +36,6 @@ ROLE_HINTS = {
 }
 GONE = Notice("They are no longer a user of this account; nothing was changed.", "plain")
 _ChosenRole = Annotated[Role, Meta(description="one of the roles offered; choose one")]
-StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class InviteForm(msgspec.Struct):
@@ -79,7 +78,7 @@ async def post_user(
     async with control.database.read() as session:
         await _enter(session, visitor, account_id)
     try:
-        principal, filled = await _checked(request, form, InviteForm)
+        filled, principal = await read_and_proved(request, form, InviteForm)
         invited = await _invite(control, principal, account_id, email=filled.email, name=filled.name, role=filled.role)
     except InvalidRequest as error:
         return await _show(request, account_id, dialog="new", values=form.values, faults=error, status=400)
@@ -108,7 +107,7 @@ async def post_invitation(
         return go_to(request, here, GONE)
     member = user.member
     try:
-        principal, _ = await _checked(request, form, NoForm)
+        _, principal = await read_and_proved(request, form, NoForm)
         invited = await _invite(
             control, principal, account_id, email=member.person.email, name=member.name, role=member.role
         )
@@ -136,7 +135,7 @@ async def post_role(
     here = f"/accounts/{account_id}"
     asked: dict[str, Any] = {"dialog": "role", "user_id": user_id, "values": form.values}
     try:
-        principal, filled = await _checked(request, form, RoleForm)
+        filled, principal = await read_and_proved(request, form, RoleForm)
         async with control.database.write() as session:
             member = await change_role(session, principal, account_id, user_id, role=filled.role)
             await session.commit()
@@ -176,7 +175,7 @@ async def post_remove(
     if user is None:
         return go_to(request, here, GONE)
     try:
-        principal, _ = await _checked(request, form, NoForm)
+        _, principal = await read_and_proved(request, form, NoForm)
         async with control.database.write() as session:
             await remove_user(session, principal, account_id, user_id)
             await session.commit()
@@ -240,23 +239,6 @@ async def _enter(session: ReadSession, visitor: Visitor, account_id: str) -> Pla
     if not place.may(Permission.MANAGE_USERS):
         raise NotFound("there is nothing at this address")
     return place
-
-
-async def _checked(request: Request[Any, Any, Any], form: Form, kind: type[StructT]) -> tuple[Principal, StructT]:
-    """Every fault at once: what was filled in, and the proof of who did."""
-    faults: list[Fault] = []
-    filled = principal = None
-    try:
-        filled = form.read(kind)
-    except InvalidRequest as error:
-        faults += error.faults
-    try:
-        principal = await proved(request, form)
-    except InvalidRequest as error:
-        faults += error.faults
-    if filled is None or principal is None:
-        raise InvalidRequest(faults)
-    return principal, filled
 
 
 async def _invite(

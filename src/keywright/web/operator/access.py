@@ -15,7 +15,7 @@ from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.revocation import receipt_of_shared_database
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
-from keywright.web.operator.forms import typed
+from keywright.web.proof import typed
 from keywright.web.receipt import in_words
 from keywright.web.render import Notice, go_to
 from keywright.web.visitor import Visitor

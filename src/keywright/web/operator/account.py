@@ -22,7 +22,7 @@ from keywright.identity.user_store import User
 from keywright.identity.users import list_users_for_operator
 from keywright.web.activity_rows import by_day
 from keywright.web.api_keys import TYPED_CHARACTERS, UNUSED_DAYS
-from keywright.web.operator.forms import as_typed
+from keywright.web.proof import as_typed
 from keywright.web.render import Notice, go_to, page
 from keywright.web.users import ROLE_HINTS
 from keywright.web.visitor import Visitor

@@ -28,8 +28,8 @@ from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.formats import is_client_id
 from keywright.storage import ReadSession
 from keywright.web.forms import Form
-from keywright.web.operator.forms import read_and_proved
 from keywright.web.operator.users import invite_user, show_invitation
+from keywright.web.proof import read_and_proved
 from keywright.web.render import Notice, go_to, page
 from keywright.web.visitor import Visitor
 from keywright.wire.fields import Email, Name

@@ -15,7 +15,7 @@ from keywright.revocation import receipt_of_shared_database
 from keywright.web.api_keys import TYPED_CHARACTERS
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
-from keywright.web.operator.forms import confirmed
+from keywright.web.proof import confirmed
 from keywright.web.receipt import in_words
 from keywright.web.render import Notice, go_to
 from keywright.web.visitor import Visitor

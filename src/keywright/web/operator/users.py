@@ -15,8 +15,7 @@ from keywright.identity import Invited, invite
 from keywright.storage import WriteSession
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
-from keywright.web.operator.forms import read_and_proved
-from keywright.web.proof import proved
+from keywright.web.proof import proved, read_and_proved
 from keywright.web.render import Notice, go_to, page
 from keywright.web.visitor import Visitor
 from keywright.wire.fields import Email, Name
