@@ -49,6 +49,8 @@ accounts = Table(
     # The limit of ten is held here by the database itself: see credentials/store.py.
     Column("active_credentials", Integer, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
+    # Names the request that created it: the same form sent twice makes one account.
+    Column("request_hash", LargeBinary(32)),
     CheckConstraint("type IN ('corporate', 'partner')", name="type"),
     CheckConstraint(
         "api_access IN ('not_requested', 'requested', 'declined', 'enabled', 'disabled')", name="api_access"
@@ -60,6 +62,7 @@ accounts = Table(
     Index("ix_accounts_created_at", "created_at", "id"),
     Index("ix_accounts_name_folded", "name_folded", "id"),
     Index("ix_accounts_api_access", "api_access", "api_access_requested_at"),
+    Index("ix_accounts_request_hash", "request_hash", unique=True),
 )
 
 people = Table(

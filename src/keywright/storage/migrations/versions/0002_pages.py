@@ -13,6 +13,8 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("name_folded", sa.String(600), nullable=False, server_default=sa.text("''")))
     _fold_names()
     op.create_index("ix_accounts_name_folded", "accounts", ["name_folded", "id"])
+    op.add_column("accounts", sa.Column("request_hash", sa.LargeBinary(32)))
+    op.create_index("ix_accounts_request_hash", "accounts", ["request_hash"], unique=True)
 
     op.add_column("credentials", sa.Column("request_hash", sa.LargeBinary(32)))
     op.create_index("ix_credentials_request_hash", "credentials", ["request_hash"], unique=True)
