@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 # Elements without an end tag (HTML, section 13.1.2).
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_INLINE = {"a", "b", "em", "mark", "span", "strong", "wbr"}
 _HEADINGS = {"h1", "h2", "h3", "h4"}
 
 
