@@ -163,7 +163,7 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.identity import Passwords
     from keywright.mail import Outbox, Postman
     from keywright.telemetry import Metrics, observed
-    from keywright.web import create_pages
+    from keywright.web import create_pages, with_security_headers
 
     database, passwords, metrics = open_database(settings), Passwords(), Metrics()
     keyring = KeyringFile(settings.keyring_path, random_bytes)
@@ -188,7 +188,8 @@ def control_plane(settings: Settings) -> AsgiApp:
         start=postman.start,
         stop=stop,
     )
-    return observed(_by_path(create_api(control), create_pages(control)), control.metrics)
+    pages = with_security_headers(create_pages(control), settings.base_url)
+    return observed(_by_path(create_api(control), pages), control.metrics)
 
 
 def _by_path(api: AsgiApp, pages: AsgiApp) -> AsgiApp:

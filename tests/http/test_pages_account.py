@@ -329,7 +329,7 @@ def test_someone_is_removed_and_signed_out(server: Server, visit: Visit, account
     forget_proof(server, owner)
     asking = visit.get(path)
     assert asking.headings[-1] == "Remove Admin?"
-    assert "signed out everywhere" in asking.main
+    assert "lose access to this account at once" in asking.main
     assert set(visit.submit(asking.form(path)).faults) == {"password"}
     assert server.call("GET", "/v1/session", caller=kim).status != 401
     page = visit.submit(asking.form(path), password=PASSWORD)
@@ -391,7 +391,7 @@ def test_one_can_leave_once_there_is_another_owner(server: Server, visit: Visit,
     assert "Max-Age=0" in ended[0]
     page = visit._follow(answer)
     assert (visit.status, visit.path) == (200, "/sign-in")
-    assert page.notices == ["You have left Acme Ltd. You were signed out everywhere."]
+    assert page.notices == ["You have left Acme Ltd. You belong to no other account, so you were signed out."]
     assert server.call("GET", f"/v1/accounts/{account}", caller=owner).status == 401
     users = server.call("GET", f"/v1/accounts/{account}/users", caller=other).json["users"]
     assert [each["userId"] for each in users] == [other.user_id]

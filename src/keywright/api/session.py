@@ -57,7 +57,7 @@ async def post_session(request: Request[Any, Any, Any], control: Control, data: 
             )
         await session.commit()
     await control.throttle.second_factor_given(sign_in.person_id)
-    await control.throttle.signed_in(data.email)
+    await control.throttle.signed_in(data.email, address)
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])
 
 

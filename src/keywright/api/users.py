@@ -35,7 +35,7 @@ async def post_user(control: Control, principal: Principal, account_id: str, dat
         await session.commit()
     control.wake_mail()
     url = None if invited.token is None else f"{control.settings.base_url}/invitations/{invited.token}"
-    # Whoever holds the link can set the password, so it goes to operators, who need it when mail fails, and no further.
+    # Whoever holds the link can set the password: operators get a newcomer's, for when mail fails, and nobody else's.
     return user_output(invited.member, msgspec.UNSET if principal.kind is PrincipalKind.PERSON else url)
 
 
@@ -59,17 +59,19 @@ async def patch_user(
 ) -> UserOutput:
     """Give someone another role; the last Owner or Partner Admin keeps theirs."""
     async with control.database.write() as session:
-        member = await change_role(session, principal, account_id, user_id, role=data.role)
+        member = await change_role(session, principal, account_id, user_id, role=data.role, outbox=control.outbox)
         await session.commit()
+    control.wake_mail()
     return user_output(member)
 
 
 @delete("/accounts/{account_id:str}/users/{user_id:str}", summary="Remove a user")
 async def delete_user(control: Control, principal: Principal, account_id: str, user_id: str) -> None:
-    """Take someone out of an account and sign them out; the last Owner or Partner Admin stays, and so do all keys."""
+    """Take someone out of an account; the last Owner or Partner Admin stays, and so do all keys."""
     async with control.database.write() as session:
-        await remove_user(session, principal, account_id, user_id)
+        await remove_user(session, principal, account_id, user_id, outbox=control.outbox)
         await session.commit()
+    control.wake_mail()
 
 
 router = Router("/", tags=["Users"], route_handlers=[post_user, get_users, get_user, patch_user, delete_user])

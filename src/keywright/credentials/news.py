@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from keywright.accounts import Account, Principal, key_manager_emails
 from keywright.credentials.models import Credential
@@ -55,7 +56,10 @@ async def _tell(
         by=by,
         at_ms=session.now_ms,
     )
+    managers = await key_manager_emails(session, key.account_id)
+    told = [write(address, outbox.base_url, news) for address in managers]
     # People's addresses are kept in lower case; a key's email is kept as it was given.
-    found = [*await key_manager_emails(session, key.account_id), key.email]
-    once = {address.lower(): address for address in found}.values()
-    await outbox.put(session, *(write(address, outbox.base_url, news) for address in once))
+    if key.email.lower() not in managers:
+        # Anyone's address can be given for a key, so nothing that someone typed goes there under our name.
+        told.append(write(key.email, outbox.base_url, replace(news, label=None)))
+    await outbox.put(session, *told)

@@ -35,9 +35,11 @@ class Rule:
     message: str
 
 
-SIGN_IN = Rule(
-    "sign-in", 10, 300, "too many sign-ins failed for this email address; wait before you try again"
-)  # also for an address that nobody has: it must not tell
+_TOO_MANY_FOR_EMAIL = "too many sign-ins failed for this email address; wait before you try again"
+# For an address that nobody has as well: it must not tell. Counted with the network that tries, so that a stranger who
+# guesses does not keep the person out, who comes from elsewhere; and over all networks, so that many cannot guess on.
+SIGN_IN = Rule("sign-in", 10, 300, _TOO_MANY_FOR_EMAIL)
+SIGN_IN_ANYWHERE = Rule("sign-in-anywhere", 100, 3600, _TOO_MANY_FOR_EMAIL)
 SIGN_IN_NETWORK = Rule("sign-in-network", 60, 300, "too many sign-ins from your network; wait before you try again")
 SECOND_FACTOR = Rule("second-factor", 10, 300, "too many codes were wrong; wait before you try again")
 # A code of six digits is soon guessed by someone who may go on for ever: after five, the password is asked for again.
@@ -80,11 +82,18 @@ class Throttle:
             TooManyRequests: too many within the window; this one is not counted for the email address.
         """
         await self._begin_from(SIGN_IN_NETWORK, address)
-        await self.begin(SIGN_IN, email.lower())
+        await self.begin(SIGN_IN, _from_there(email, address))
+        await self.begin(SIGN_IN_ANYWHERE, email.lower())
 
-    async def signed_in(self, email: str) -> None:
-        """Forget what failed for an email address: its person is in."""
-        await self.succeeded(SIGN_IN, email.lower())
+    async def signed_in(self, email: str, address: str) -> None:
+        """Forget what failed for an email address: its person is in.
+
+        Args:
+            email: as typed.
+            address: the network address they came from.
+        """
+        await self.succeeded(SIGN_IN, _from_there(email, address))
+        await self.succeeded(SIGN_IN_ANYWHERE, email.lower())
 
     async def begin_passkey_sign_in(self, address: str) -> None:
         """Let someone ask for a passkey's challenge, or not.
@@ -211,6 +220,10 @@ def network_of(address: str) -> str | None:
 
 def _item(rule: Rule) -> RateLimitItemPerSecond:
     return RateLimitItemPerSecond(rule.most, rule.within_seconds, namespace="keywright")
+
+
+def _from_there(email: str, address: str) -> str:
+    return f"{email.lower()}\n{network_of(address) or 'here'}"
 
 
 def _name(key: str) -> str:

@@ -6,6 +6,7 @@ Links in mail are as good as passwords, so what waits in the database is sealed.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict, deque
 
 import structlog
 
@@ -16,6 +17,10 @@ from keywright.mail import store
 from keywright.mail.letters import Letter
 from keywright.storage import WriteSession
 
+# In one process's memory: a bound against floods, not a count of letters.
+MOST_PER_HOUR = 20
+_HOUR_MS = 3_600_000
+_MOST_ADDRESSES = 10_000
 _log = structlog.get_logger("keywright.mail")
 
 
@@ -32,15 +37,22 @@ class Outbox:
         self.base_url = base_url
         self._sealer = sealer
         self._random_bytes = random_bytes
+        self._left_at: OrderedDict[str, deque[int]] = OrderedDict()  # the longest untouched first
 
     async def put(self, session: WriteSession, *letters: Letter) -> None:
-        """Leave mail to be sent. A keyring that cannot seal is logged, and never fails what the mail tells of.
+        """Leave mail to be sent. What cannot be left is logged, and never fails what the mail tells of.
+
+        That is so when the keyring cannot seal, and for the letters to one address beyond `MOST_PER_HOUR`: whoever may
+        create keys or invite people may name any address, and must not be able to flood it.
 
         Args:
             session: the transaction of what the mail tells of.
             *letters: the mail.
         """
         for letter in letters:
+            if self._too_many(letter.to.lower(), session.now_ms):
+                _log.warning("mail_not_queued", subject=letter.subject, reason="too many for one address in an hour")
+                continue
             letter_id = new_identifier("mail", self._random_bytes)
             try:
                 sealed = self._sealer.seal(write_message(letter), letter_id, self._random_bytes)
@@ -48,6 +60,16 @@ class Outbox:
                 _log.error("mail_not_queued", subject=letter.subject, reason=error.private or error.message)
                 continue
             await store.insert_mail(session, letter_id, letter.to, sealed)
+
+    def _too_many(self, address: str, now_ms: int) -> bool:
+        left_at = self._left_at.setdefault(address, deque(maxlen=MOST_PER_HOUR))
+        self._left_at.move_to_end(address)
+        if len(self._left_at) > _MOST_ADDRESSES:
+            self._left_at.popitem(last=False)
+        if len(left_at) == MOST_PER_HOUR and 0 <= now_ms - left_at[0] < _HOUR_MS:
+            return True
+        left_at.append(now_ms)
+        return False
 
 
 def write_message(letter: Letter) -> bytes:

@@ -24,7 +24,6 @@ from keywright.web import (
 )
 from keywright.web.errors import answer_error
 from keywright.web.forms import read_form
-from keywright.web.headers import with_security_headers
 from keywright.web.visitor import find_visitor, let_anyone, require_visitor
 
 # The largest form is a thousand characters of text.
@@ -70,7 +69,6 @@ def create_pages(control: Control) -> Litestar:
             "form": Provide(read_form),
         },
         exception_handlers={Exception: answer_error},
-        middleware=[with_security_headers(control.settings.base_url)],
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"control": control}),
         openapi_config=None,

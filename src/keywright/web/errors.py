@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response import Redirect
 
+from keywright.control import Control
 from keywright.errors import (
     Forbidden,
     KeywrightError,
@@ -51,7 +52,9 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         The answer.
     """
     if not hasattr(request.state, "visitor"):
-        request.state.visitor = Visitor("")  # it failed before anyone was looked for
+        control: Control = request.app.state.control
+        # It failed before anyone was looked for. A seed of its own, so that no notice and no form passes for ours.
+        request.state.visitor = Visitor(control.random_bytes(16).hex())
     fault = _ours(request, error)
     if isinstance(fault, Unauthenticated):
         return _sign_in(request)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
+from msgspec import Meta
 
 from keywright.control import Control
 from keywright.errors import Fault, Forbidden, InvalidRequest
+from keywright.formats import RandomBytes
 from keywright.web.visitor import Visitor
 from keywright.wire import read_fields
 from keywright.wire.browser import is_own_page
+from keywright.wire.fields import fault_in
 
 BODY_SECONDS = 10
 CSRF_FIELD = "csrf"
+MAX_PATH = 1000  # of the page to go on to after signing in
 # White space may be part of these.
 _AS_TYPED = frozenset({"password", "new_password"})
+# Names one filling-in of a form that creates something: sent twice, as by reloading, it creates one.
+RequestId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z", description="the page's own; reload the page")]
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -89,11 +96,22 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     return Form(values)
 
 
+def request_id(values: Mapping[str, str], random_bytes: RandomBytes) -> str:
+    """Return the request ID for a form: that of before if the form is shown again, else a new one.
+
+    Args:
+        values: what was filled in, if it was.
+        random_bytes: makes a new one.
+    """
+    given = values.get("request_id", "")
+    return random_bytes(16).hex() if fault_in("request_id", given, RequestId) else given
+
+
 def local_path(path: str) -> str:
     """Return where to go next if that is a page of ours, else the start page.
 
     Args:
         path: as it came with an address or a form.
     """
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
-    return path if is_ours else "/"
+    is_path = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if is_path and path.isprintable() and len(path) <= MAX_PATH else "/"

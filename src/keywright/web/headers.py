@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,31 +27,29 @@ _NO_STORE = (b"cache-control", b"no-store")
 _TWO_YEARS = 63_072_000
 
 
-def with_security_headers(base_url: str) -> Callable[[ASGIApp], ASGIApp]:
-    """Make the middleware that adds them.
+def with_security_headers(app: ASGIApp, base_url: str) -> ASGIApp:
+    """Wrap an application so that each of its answers carries them, those of its router as well.
 
     Args:
-        base_url: where people reach the pages; off loopback, over TLS, browsers are told to stay with TLS.
+        app: the pages.
+        base_url: where people reach them; off loopback, over TLS, browsers are told to stay with TLS.
 
     Returns:
-        A Litestar middleware.
+        The application to serve.
     """
     always = _ALWAYS
     if urlsplit(base_url).scheme == "https" and not is_loopback(base_url):
         always = (*_ALWAYS, (b"strict-transport-security", b"max-age=%d; includeSubDomains" % _TWO_YEARS))
 
-    def middleware(app: ASGIApp) -> ASGIApp:
-        async def add(scope: Scope, receive: Receive, send: Send) -> None:
-            async def adding_send(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    headers = [*message["headers"], *always]
-                    if not any(name.lower() == b"cache-control" for name, _ in headers):
-                        headers.append(_NO_STORE)
-                    message["headers"] = headers
-                await send(message)
+    async def add(scope: Scope, receive: Receive, send: Send) -> None:
+        async def adding_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], *always]
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    headers.append(_NO_STORE)
+                message["headers"] = headers
+            await send(message)
 
-            await app(scope, receive, adding_send)
+        await app(scope, receive, adding_send)
 
-        return add
-
-    return middleware
+    return add

@@ -19,7 +19,7 @@ from keywright.identity.passkey_answers import (
 from keywright.web.forms import Form, local_path
 from keywright.web.passkey_place import passkey_place
 from keywright.web.render import Notice, go_to
-from keywright.web.session import address_of, cookie_of, opening_of
+from keywright.web.session import address_of, cookie_of, log_refusal, log_sign_in, opening_of
 from keywright.web.sign_in import half_cookie, read_half
 
 
@@ -51,7 +51,9 @@ async def post_passkey(request: Request[Any, Any, Any], control: Control, form: 
             )
             await session.commit()
     except Unauthenticated as error:
+        log_refusal(request, "passkey", error)
         return go_to(request, "/sign-in", Notice.of(error))
+    log_sign_in(request, "passkey")
     return go_to(request, local_path(form.get("next")), cookies=[cookie_of(request, token)])
 
 
@@ -86,8 +88,10 @@ async def post_second_passkey(request: Request[Any, Any, Any], control: Control,
             )
             await session.commit()
     except Unauthenticated as error:
+        log_refusal(request, "passkey", error)
         return go_to(request, "/sign-in/second-factor", Notice.of(error))
-    await control.throttle.signed_in(half.email)
+    log_sign_in(request, "password and passkey", half.person_id)
+    await control.throttle.signed_in(half.email, address_of(request))
     return go_to(request, next_path, cookies=[cookie_of(request, opened), half_cookie(control, "")])
 
 

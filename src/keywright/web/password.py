@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Request, Response, Router, get, post
-from litestar.background_tasks import BackgroundTask
 from litestar.response import Redirect
 
 from keywright.control import Control
-from keywright.errors import InvalidRequest, NotFound
+from keywright.errors import InvalidRequest, KeywrightError, NotFound
 from keywright.identity import (
     accept_invitation,
     check_password,
@@ -25,6 +26,10 @@ from keywright.web.forms import Form, read_form
 from keywright.web.render import Notice, go_to, page
 from keywright.web.session import address_of
 from keywright.wire.fields import Email
+
+# The event loop itself does not hold on to its tasks.
+_under_way: set[asyncio.Task[None]] = set()
+_log = structlog.get_logger("keywright.web")
 
 
 class ForgottenForm(msgspec.Struct):
@@ -47,7 +52,9 @@ async def post_forgotten(request: Request[Any, Any, Any], control: Control, form
     except InvalidRequest as error:
         return page(request, "forgot_password.html", status=400, faults=error, email=form.get("email"), sent=False)
     answer = page(request, "forgot_password.html", email=email, sent=True)
-    answer.background = BackgroundTask(_mail_link, control, email, address_of(request))
+    task = asyncio.create_task(_mail_link(control, email, address_of(request)))
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
     return answer
 
 
@@ -123,11 +130,16 @@ async def _set(request: Request[Any, Any, Any], form: Form, title: str, email: s
 
 
 async def _mail_link(control: Control, email: str, address: str) -> None:
-    if not await control.throttle.may_mail_reset(email, address):
-        return
-    async with control.database.write() as session:
-        await request_password_reset(session, email, outbox=control.outbox, random_bytes=control.random_bytes)
-        await session.commit()
+    """Mail the link, some time after the answer: what asks next must not find us busy for addresses that we know."""
+    try:
+        await asyncio.sleep(0.5 + int.from_bytes(control.random_bytes(2)) / 2**15)
+        if not await control.throttle.may_mail_reset(email, address):
+            return
+        async with control.database.write() as session:
+            await request_password_reset(session, email, outbox=control.outbox, random_bytes=control.random_bytes)
+            await session.commit()
+    except KeywrightError as error:
+        _log.warning("password_reset_not_mailed", reason=error.private or error.message)
     control.wake_mail()
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
 from keywright.control import Control
+from keywright.errors import KeywrightError
 from keywright.identity import Opening
 from keywright.web.render import Notice, go_to
 from keywright.web.visitor import GUEST_COOKIE, Visitor
 from keywright.wire.browser import SESSION_COOKIE, client_address, is_loopback, session_cookie
+
+_log = structlog.get_logger("keywright.sign_in")
 
 
 def address_of(request: Request[Any, Any, Any]) -> str:
@@ -19,6 +23,30 @@ def address_of(request: Request[Any, Any, Any]) -> str:
     control: Control = request.app.state.control
     peer = request.client.host if request.client else ""
     return client_address(peer, request.headers.getall("x-forwarded-for", []), control.settings.trusted_proxies)
+
+
+def log_sign_in(request: Request[Any, Any, Any], way: str, person_id: str | None = None) -> None:
+    """Leave a trace of a sign-in for whoever runs the server.
+
+    Args:
+        request: what is answered.
+        way: what was proved.
+        person_id: who signed in, where that is at hand.
+    """
+    _log.info("signed_in", way=way, person=person_id, address=address_of(request))
+
+
+def log_refusal(request: Request[Any, Any, Any], way: str, error: KeywrightError, person_id: str | None = None) -> None:
+    """Leave a trace of a sign-in that was refused, with the reason that its person is not told.
+
+    Args:
+        request: what is answered.
+        way: what was tried.
+        error: the refusal.
+        person_id: whose sign-in it would have been, where that is known.
+    """
+    reason = error.private or error.code
+    _log.warning("sign_in_refused", way=way, person=person_id, address=address_of(request), reason=reason)
 
 
 def opening_of(request: Request[Any, Any, Any]) -> Opening:

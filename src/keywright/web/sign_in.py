@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote, unquote
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
@@ -22,7 +23,7 @@ from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.identity.store import SignIn
 from keywright.web.forms import Form, local_path
 from keywright.web.render import Notice, go_to, page
-from keywright.web.session import address_of, cookie_of, opening_of
+from keywright.web.session import address_of, cookie_of, log_refusal, log_sign_in, opening_of
 from keywright.web.visitor import Visitor
 from keywright.wire.browser import SESSION_COOKIE, is_loopback
 
@@ -30,7 +31,7 @@ from keywright.wire.browser import SESSION_COOKIE, is_loopback
 HALF_COOKIE = "keywright_half"
 _HALF_SECONDS = 300
 
-Next = Annotated[str, QueryParameter(name="next", max_length=1000)]
+Next = Annotated[str, QueryParameter(name="next")]
 
 
 @get("/sign-in")
@@ -55,10 +56,13 @@ async def post_sign_in(request: Request[Any, Any, Any], control: Control, form: 
                 token = await open_session(session, sign_in, opening_of(request), random_bytes=control.random_bytes)
             await session.commit()
     except (Unauthenticated, TooManyRequests) as error:
+        log_refusal(request, "password", error)
         return _again(request, "sign_in.html", error, next_path=next_path, email=email)
     if sign_in.needs_second_factor:
-        return go_to(request, "/sign-in/second-factor", cookies=[half_cookie(control, f"{token}.{next_path}")])
-    await control.throttle.signed_in(email)
+        half = half_cookie(control, f"{token}.{quote(next_path, safe='/')}")
+        return go_to(request, "/sign-in/second-factor", cookies=[half])
+    await control.throttle.signed_in(email, address_of(request))
+    log_sign_in(request, "password", sign_in.person_id)
     return go_to(request, next_path, cookies=[cookie_of(request, token)])
 
 
@@ -96,9 +100,11 @@ async def post_second_factor(request: Request[Any, Any, Any], control: Control, 
             )
             await session.commit()
     except (Unauthenticated, TooManyRequests) as error:
+        log_refusal(request, "code", error, half.person_id)
         return _again(request, "second_factor.html", error, field="code", half=half)
     await control.throttle.second_factor_given(half.person_id)
-    await control.throttle.signed_in(half.email)
+    await control.throttle.signed_in(half.email, address_of(request))
+    log_sign_in(request, "password and code", half.person_id)
     return go_to(request, next_path, cookies=[cookie_of(request, opened), half_cookie(control, "")])
 
 
@@ -153,7 +159,7 @@ def half_cookie(control: Control, value: str) -> Cookie:
 def read_half(request: Request[Any, Any, Any]) -> tuple[str, str]:
     """Return the token of half a sign-in, and where to go once it is whole."""
     token, _, next_path = request.cookies.get(HALF_COOKIE, "").partition(".")
-    return token, local_path(next_path)
+    return token, local_path(unquote(next_path))
 
 
 router = Router("/", route_handlers=[get_sign_in, post_sign_in, get_second_factor, post_second_factor, post_sign_out])

@@ -137,8 +137,9 @@ async def post_role(
     try:
         filled, principal = await read_and_proved(request, form, RoleForm)
         async with control.database.write() as session:
-            member = await change_role(session, principal, account_id, user_id, role=filled.role)
+            member = await change_role(session, principal, account_id, user_id, role=filled.role, outbox=control.outbox)
             await session.commit()
+        control.wake_mail()
     except InvalidRequest as error:
         return await _show(request, account_id, **asked, faults=error, status=400)
     except LastManager as error:
@@ -166,7 +167,7 @@ async def get_remove(request: Request[Any, Any, Any], account_id: str, user_id: 
 async def post_remove(
     request: Request[Any, Any, Any], visitor: Visitor, form: Form, account_id: str, user_id: str
 ) -> Response[Any]:
-    """Take someone out of the account and sign them out."""
+    """Take someone out of the account."""
     control: Control = request.app.state.control
     async with control.database.read() as session:
         place = await _enter(session, visitor, account_id)
@@ -177,8 +178,9 @@ async def post_remove(
     try:
         _, principal = await read_and_proved(request, form, NoForm)
         async with control.database.write() as session:
-            await remove_user(session, principal, account_id, user_id)
+            await remove_user(session, principal, account_id, user_id, outbox=control.outbox)
             await session.commit()
+        control.wake_mail()
     except InvalidRequest as error:
         return await _show(request, account_id, dialog="remove", user_id=user_id, faults=error, status=400)
     except LastManager as error:
@@ -186,8 +188,11 @@ async def post_remove(
     except NotFound:
         return go_to(request, here, GONE)
     if user_id == visitor.person.id:
-        return leave(request, Notice("You were signed out everywhere.", title=f"You have left {place.account.name}."))
-    text = "They were signed out everywhere. API keys that they created still work."
+        title = f"You have left {place.account.name}."
+        if len(visitor.places) > 1:
+            return go_to(request, "/", Notice("", title=title))
+        return leave(request, Notice("You belong to no other account, so you were signed out.", title=title))
+    text = "The account is closed to them from now on. API keys that they created still work."
     return go_to(request, here, Notice(text, title=f"{user.member.person.email} is removed."))
 
 
@@ -280,7 +285,7 @@ async def _refused(
 
 def _invited(control: Control, invited: Invited) -> Notice:
     email, days = invited.member.person.email, control.settings.invitation_days
-    if invited.token is None:
+    if invited.has_come:
         return Notice("They have a password already, and find this account at once.", title=f"{email} is added.")
     text = (
         f"The link in the mail holds for {days} {'day' if days == 1 else 'days'}. If it does not come, look among the"

@@ -9,10 +9,15 @@ from msgspec import Meta
 
 from keywright.errors import Fault
 
-# No control characters, no line ends, no marks that turn the writing direction; and something to see.
-_ONE_LINE = r"^(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+\Z"
-_SEVERAL_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*\Z"
-_NOT_IN_EMAIL = r"@\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069<>\",;:\\()\[\]"
+# What is not to be seen: control characters, line ends, marks that turn the writing direction, fillers of no width. The
+# joiners U+200C and U+200D stay, since some scripts need them between letters.
+_UNSEEN = (
+    r"\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    r"\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
+_ONE_LINE = rf"^(?=[\s\S]*[^\s\u200c\u200d])[^\x00-\x1f{_UNSEEN}]+\Z"
+_SEVERAL_LINES = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f{_UNSEEN}]*\Z"
+_NOT_IN_EMAIL = rf"@\s\x00-\x1f{_UNSEEN}\u200c\u200d<>\",;:\\()\[\]"
 
 Name = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE, description="text of 1 to 200 characters on one line")]
 Email = Annotated[

@@ -68,11 +68,25 @@ async def test_failures_that_lie_far_apart_do_not_add_up(throttle: Throttle, tim
         time.now += 31
 
 
+async def test_a_stranger_elsewhere_does_not_keep_a_person_out(throttle: Throttle):
+    for network in range(9):
+        assert await waits(lambda n=network: throttle.begin_sign_in("a@example.com", f"198.51.100.{n}"), 10) == [0] * 10
+    assert await wait_of(throttle.begin_sign_in("a@example.com", "198.51.100.0")) == 300
+    assert await wait_of(throttle.begin_sign_in("A@example.com", HERE)) == 0
+
+
+async def test_many_networks_cannot_guess_on_for_one_person(throttle: Throttle):
+    for number in range(100):
+        assert await wait_of(throttle.begin_sign_in("a@example.com", f"198.51.100.{number}")) == 0
+    assert await wait_of(throttle.begin_sign_in("a@example.com", HERE)) == 3600
+    assert await wait_of(throttle.begin_sign_in("b@example.com", HERE)) == 0
+
+
 async def test_signing_in_starts_anew_for_the_address_and_not_for_the_network(throttle: Throttle):
-    await throttle.signed_in("a@example.com")
+    await throttle.signed_in("a@example.com", HERE)
     for _ in range(6):
         assert await waits(lambda: throttle.begin_sign_in("a@example.com", HERE), 10) == [0] * 10
-        await throttle.signed_in("A@example.com")
+        await throttle.signed_in("A@example.com", HERE)
     assert await wait_of(throttle.begin_sign_in("a@example.com", HERE)) == 300
     assert await wait_of(throttle.begin_sign_in("a@example.com", "192.0.2.2")) == 0
 
@@ -163,7 +177,7 @@ async def test_memory_is_bounded_and_the_oldest_goes(more: int):
     for number in range(100 + more):
         for _ in range(10):
             await throttle.begin_sign_in(f"{number}@example.com", "")
-    assert [len(limiter.storage._tried_at) for limiter in throttle._own.values()] == [100]
+    assert [len(limiter.storage._tried_at) for limiter in throttle._own.values()] == [100, 100]
     assert await wait_of(throttle.begin_sign_in(f"{more}@example.com", "")) == 300
     assert await wait_of(throttle.begin_sign_in(f"{99 + more}@example.com", "")) == 300
     assert await wait_of(throttle.begin_sign_in("0@example.com", "")) == 0
@@ -177,5 +191,5 @@ async def test_whatever_is_typed_can_be_counted(throttle: Throttle):
 async def test_counts_can_be_kept_where_the_package_knows_how():
     throttle = Throttle("async+memory://")
     assert await waits(lambda: throttle.begin_sign_in("a@example.com", HERE), 11) == [0] * 10 + [300]
-    await throttle.signed_in("a@example.com")
+    await throttle.signed_in("a@example.com", HERE)
     assert await wait_of(throttle.begin_sign_in("a@example.com", HERE)) == 0

@@ -1,0 +1,35 @@
+"""Nobody is flooded with our mail, whoever names their address."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from keywright.keyring import load_or_create_keyring
+from keywright.mail import Letter, Outbox, store
+from keywright.mail.outbox import MOST_PER_HOUR
+from keywright.storage import Database
+from keywright.storage.migrate import migrate
+
+
+async def test_letters_to_one_address_are_bounded_within_an_hour(tmp_path: Path):
+    migrate(tmp_path / "a.db")
+    now = time.time()
+    database = Database(tmp_path / "a.db", lambda: now)
+    outbox = Outbox(load_or_create_keyring(tmp_path / "keyring.json", os.urandom), "http://localhost", os.urandom)
+
+    async def leave(address: str) -> int:
+        async with database.write() as session:
+            before = await store.count_mail(session)
+            await outbox.put(session, Letter(address, "Subject", "Text"))
+            left = await store.count_mail(session) - before
+            await session.commit()
+        return left
+
+    assert [await leave("Kim@example.com") for _ in range(MOST_PER_HOUR)] == [1] * MOST_PER_HOUR
+    assert await leave("kim@EXAMPLE.com") == 0
+    assert await leave("lee@example.com") == 1
+    now += 3601
+    assert await leave("kim@example.com") == 1
+    await database.close()
