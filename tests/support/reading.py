@@ -37,10 +37,7 @@ class Element:
                 found.append(child)
             elif child.tag not in {"script", "style"}:
                 # Words of two blocks are two words.
-                found += [
-                    *child._texts(),
-                    " " if child.tag not in {"a", "b", "em", "mark", "span", "strong", "wbr"} else "",
-                ]
+                found += [*child._texts(), "" if child.tag in _INLINE else " "]
         return found
 
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
