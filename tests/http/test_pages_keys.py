@@ -115,6 +115,19 @@ def test_the_secret_is_in_one_answer_only(server: Server, visit: Visit, account:
     assert client_secret not in str(visit.client.cookies)
 
 
+def test_a_form_sent_again_with_an_old_proof_still_makes_one_key(
+    server: Server, visit: Visit, account: str, owner: Caller
+):
+    form = visit.get(f"{keys_of(account)}/new").form(keys_of(account))
+    visit.submit(form)
+    forget_proof(server, owner)
+    again = visit.submit(form)
+    assert set(again.faults) == {"password"}
+    told = visit.submit(again.form(keys_of(account)), password=PASSWORD)
+    assert "created already" in told.notices[0]
+    assert len(told.rows()) == 1
+
+
 def test_every_fault_is_told_at_its_field_and_nothing_is_lost(
     server: Server, visit: Visit, account: str, owner: Caller
 ):

@@ -59,10 +59,14 @@ def ask(server: Server, account: str, message: str | None = None) -> Caller:
     return owner
 
 
-def forget_proofs(server: Server) -> None:
-    """Let everyone's last proof be older than it is."""
+def forget_proof(server: Server, who: Caller) -> None:
+    """Let someone's last proof be more than ten minutes old."""
     with closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        database.execute("UPDATE sessions SET proved_at = proved_at - 660000")
+        database.execute(
+            "UPDATE sessions SET proved_at = proved_at - 660000"
+            " WHERE person_id = (SELECT id FROM people WHERE email = ?)",
+            [who.email],
+        )
 
 
 def status_of(server: Server, account: str) -> str:
@@ -346,16 +350,68 @@ def test_every_fault_of_a_new_account_is_told_at_its_field(server: Server, visit
     assert "Nobody yet. Invite the Owner" in made.main
 
 
+def accounts_named(visit: Visit, name: str) -> list[str]:
+    return [row["Account ID"] for row in visit.get(f"/operator/accounts?q={name}").rows()]
+
+
+def test_a_form_sent_twice_creates_one_account(server: Server, visit: Visit):
+    name, who = f"Once {os.urandom(4).hex()}", address()
+    new = form_to(visit.get("/operator/accounts/new"), "/operator/accounts")
+    filled = {"name": name, "type": "corporate", "email": who, "user_name": "Olga"}
+    # With a fault it is shown again, as the same form.
+    wrong = visit.submit(new, **{**filled, "email": "nobody"})
+    form = form_to(wrong, "/operator/accounts")
+    assert form.values["request_id"] == new.values["request_id"]
+    assert visit.submit(form, **filled).one(id="invitation").text
+    (account,) = accounts_named(visit, name)
+
+    again = visit.submit(form, **filled)
+    assert visit.path == at(account)
+    (told,) = again.notices
+    assert told.startswith(f"{name} was created already. The form came a second time, and nothing was made twice.")
+    assert "if the mail does not arrive, invite them again from here" in told
+    assert accounts_named(visit, name) == [account]
+    assert len(letters_to(server, who, "invitation")) == 1
+    # Another form of the same name is another account; without a user there is nothing to say about one.
+    other = form_to(visit.get("/operator/accounts/new"), "/operator/accounts")
+    visit.submit(other, name=name)
+    assert visit.submit(other, name=name).notices == [
+        f"{name} was created already. The form came a second time, and nothing was made twice."
+    ]
+    assert len(accounts_named(visit, name)) == 2
+    visit.submit(other, name=name, request_id="not ours")
+    assert visit.status == 400
+    assert len(accounts_named(visit, name)) == 2
+
+
+def test_a_form_sent_again_with_an_old_proof_still_creates_one_account(server: Server):
+    caller, name = add_operator(server), f"Later {os.urandom(4).hex()}"
+    with Visit(server, caller) as visit:
+        new = form_to(visit.get("/operator/accounts/new"), "/operator/accounts")
+        visit.submit(new, name=name)
+        forget_proof(server, caller)
+        again = visit.submit(new, name=name)
+        assert set(again.faults) == {"password"}
+        told = visit.submit(form_to(again, "/operator/accounts"), password=PASSWORD).notices
+        assert told[0].startswith(f"{name} was created already.")
+        assert len(accounts_named(visit, name)) == 1
+
+
 # --- who may, and what never shows ------------------------------------------------------------------------
 
 
-def test_users_and_deleted_keys_take_a_fresh_proof(server: Server):
-    """In a session of its own, since it grows old."""
+@pytest.fixture
+def tired(server: Server) -> Caller:
+    """A relationship manager whose proof is old."""
     caller = add_operator(server)
+    forget_proof(server, caller)
+    return caller
+
+
+def test_users_and_keys_take_a_fresh_proof(server: Server, tired: Caller):
     account = server.account(name="Proved")
     key = server.key(account)
-    with Visit(server, caller) as visit:
-        forget_proofs(server)
+    with Visit(server, tired) as visit:
         deleting = at(account, f"/api-keys/{key.client_id}/delete")
         for wrong in ("", "not my password"):
             page = fill_in(visit, deleting, deleting, typed="xxxx", password=wrong)
@@ -363,15 +419,118 @@ def test_users_and_deleted_keys_take_a_fresh_proof(server: Server):
         assert server.verify(signed(key)).code == "accepted"
         page = fill_in(visit, at(account, "/users/new"), at(account, "/users"), email="x", name="")
         assert set(page.faults) == {"email", "name", "password"}
-        new = form_to(visit.get("/operator/accounts/new"), "/operator/accounts")
-        assert set(visit.submit(new, name="P", email=address(), user_name="Kim").faults) == {"password"}
-        # Neither needs one: an account without users, and API access.
-        assert visit.submit(new, name="P").notices[0].startswith("P is created.")
-        assert fill_in(visit, at(account, "/switch-off"), at(account, "/switch-off"), typed="proved").notices
-        visit.submit(visit.get(at(account)).form(at(account, "/enable")))
         deleted = fill_in(visit, deleting, deleting, typed=key.client_id[-4:].upper(), password=PASSWORD)
         assert "is deleted." in deleted.notices[0]
         assert PASSWORD not in "".join(server.answers)
+
+
+def test_an_old_session_switches_nobody_off(server: Server, tired: Caller):
+    account = server.account(name="Proved off")
+    key = server.key(account)
+    path = at(account, "/switch-off")
+    with Visit(server, tired) as visit:
+        for wrong in ("", "not my password"):
+            page = fill_in(visit, path, path, typed="proved", reason="Because", password=wrong)
+            assert (visit.status, set(page.faults)) == (400, {"typed", "password"})
+            form = page.form(path)
+            assert (form.values["typed"], form.values["reason"]) == ("proved", "Because")
+            assert form.values["password"] == ""
+        assert server.verify(signed(key)).code == "accepted"
+        off = visit.submit(form, typed="proved off", password=PASSWORD)
+        assert off.notices[0].startswith("API access of Proved off is off.")
+        assert server.verify(signed(key)).code == "api_access_disabled"
+        assert PASSWORD not in "".join(server.answers)
+
+
+def test_an_old_session_enables_nothing(server: Server, tired: Caller):
+    account = server.account(name="Proved on", enabled=False)
+    path = at(account, "/enable")
+    with Visit(server, tired) as visit:
+        # What acts at once for someone who proved a moment ago leads to a dialog for everyone else.
+        page = visit.get(at(account))
+        assert path not in [form.action for form in page.forms]
+        assert page.one("a", class_="button", href=path).text == "Enable API access"
+        asking = visit.get(path)
+        assert asking.one("dialog").one("h2").text == "Enable API access for Proved on?"
+        for wrong in ("", "not my password"):
+            page = visit.submit(asking.form(path), password=wrong)
+            assert (visit.status, set(page.faults)) == (400, {"password"})
+        # A button that is older than the proof asks then.
+        page = visit.post(path, {"csrf": page.csrf, "seen": "not_requested"})
+        assert set(page.faults) == {"password"}
+        page = visit.post(path, {"csrf": page.csrf, "seen": "nonsense"})
+        assert set(page.faults) == {"seen", "password"}
+        assert page.form(path).values["seen"] == "not_requested"
+        assert status_of(server, account) == "not_requested"
+        enabled = visit.submit(page.form(path), password=PASSWORD)
+        assert enabled.notices == ["API access is enabled for Proved on. Its key managers are told by mail."]
+        assert visit.get(path).notices == ["API access of this account is enabled already."]
+        # Proved a moment ago: at once.
+        server.set_access(account, False)
+        assert "is enabled" in visit.submit(visit.get(at(account)).form(path)).notices[0]
+
+
+def test_what_changed_while_one_proved_is_not_decided_on_unseen(server: Server, tired: Caller):
+    account = server.account(name="Proved late", enabled=False)
+    ask(server, account, "Please")
+    path = at(account, "/enable")
+    with Visit(server, tired) as visit:
+        asking = visit.get(path)
+        assert asking.one("dialog").one("blockquote").text == "Please"
+        server.set_access(account, False)
+        page = visit.submit(asking.form(path))
+        assert set(page.faults) == {"password"}
+        page = visit.submit(page.form(path), password=PASSWORD)
+        assert "its request was declined" in page.notices[0]
+        assert status_of(server, account) == "declined"
+
+
+def test_an_old_session_declines_nothing(server: Server, tired: Caller):
+    account = server.account(name="Proved no", enabled=False)
+    ask(server, account)
+    with Visit(server, tired) as visit:
+        for path in (at(account, "/decline"), f"/operator/requests/{account}/decline"):
+            assert set(fill_in(visit, path, path, reason="", password="no").faults) == {"reason", "password"}
+            page = fill_in(visit, path, path, reason="Not yet")
+            assert set(page.faults) == {"password"}
+            assert page.form(path).values["reason"] == "Not yet"
+            assert status_of(server, account) == "requested"
+        declined = visit.submit(page.form(path), password=PASSWORD)
+        assert declined.notices[0].startswith("The request of Proved no is declined.")
+
+
+def test_an_old_session_approves_nothing(server: Server, tired: Caller):
+    account = server.account(name="Proved yes", enabled=False)
+    ask(server, account, "Since you ask")
+    path = f"/operator/requests/{account}/approve"
+    with Visit(server, tired) as visit:
+        page = visit.get("/operator/requests")
+        assert path not in [form.action for form in page.forms]
+        assert page.one("a", href=path)["aria-label"] == "Approve the request of Proved yes"
+        asking = visit.get(path)
+        assert asking.one("dialog").one("blockquote").text == "Since you ask"
+        assert set(visit.submit(asking.form(path), password="not mine").faults) == {"password"}
+        assert status_of(server, account) == "requested"
+        approved = visit.submit(asking.form(path), password=PASSWORD)
+        assert approved.notices == ["API access is enabled for Proved yes. Its key managers are told by mail."]
+        assert visit.path == "/operator/requests"
+        late = "No request of this account waits for a decision any more; nothing was changed."
+        assert visit.get(path).notices == [late]
+
+
+def test_an_old_session_creates_no_account(server: Server, tired: Caller):
+    with Visit(server, tired) as visit:
+        name = f"Proved new {os.urandom(4).hex()}"
+        new = form_to(visit.get("/operator/accounts/new"), "/operator/accounts")
+        assert set(visit.submit(new, name="", password="not mine").faults) == {"name", "password"}
+        page = visit.submit(new, name=name, type="partner", email=(who := address()), user_name="Kim")
+        assert set(page.faults) == {"password"}
+        form = form_to(page, "/operator/accounts")
+        kept = {"name": name, "type": "partner", "email": who, "user_name": "Kim", "password": ""}
+        assert kept.items() <= form.values.items()
+        assert not visit.get(f"/operator/accounts?q={name}").all("table")
+        assert visit.submit(form, password=PASSWORD).one(id="invitation").text
+        assert len(accounts_named(visit, name)) == 1
 
 
 def test_nobody_else_finds_the_console(server: Server, visit: Visit):
@@ -379,7 +538,8 @@ def test_nobody_else_finds_the_console(server: Server, visit: Visit):
     owner = ask(server, account)
     user_id, client_id = "usr_1", "ck_1"
     reads = ["/operator", "/operator/accounts", "/operator/accounts/new", "/operator/requests", at(account)]
-    reads += [at(account, path) for path in ("/decline", "/switch-off", "/users/new", "/api-keys", "/activity")]
+    reads += [at(account, path) for path in ("/enable", "/decline", "/switch-off", "/users/new", "/api-keys")]
+    reads += [at(account, "/activity"), f"/operator/requests/{account}/approve"]
     reads += [at(account, f"/users/{user_id}/invite"), at(account, f"/api-keys/{client_id}/delete")]
     reads += [f"/operator/requests/{account}/decline"]
     writes = ["/operator/accounts", f"/operator/requests/{account}/approve", f"/operator/requests/{account}/decline"]
@@ -415,6 +575,7 @@ def test_nobody_else_finds_the_console(server: Server, visit: Visit):
 def test_there_is_nothing_at_made_up_addresses(visit: Visit):
     for path in (
         "",
+        "/enable",
         "/decline",
         "/switch-off",
         "/users/new",

@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from keywright.identity import authenticate_session, begin_totp, confirm_totp, reset_password
 from keywright.keyring import KeyringFile
 from keywright.storage import Database
-from support.server import PASSWORD, Caller, Server, run_cli, running
+from support.server import PASSWORD, Caller, Server, run_cli, running, signed
 
 ResultT = TypeVar("ResultT")
 
@@ -177,6 +177,32 @@ def test_creating_deleting_and_changing_users_take_a_fresh_proof(server: Server,
     for method, where, body in changes:
         assert server.call(method, where, body, caller=anew).status in {200, 201, 204}, (method, where)
     assert server.call("POST", changes[0][1], changes[0][2], caller=server.platform).status == 201
+
+
+def test_deciding_on_customers_takes_a_fresh_proof(server: Server, account: str):
+    """A stolen session of a relationship manager must not be enough to switch everyone off."""
+    email = address()
+    set_password(server, operator_command(server, "add", email, "Maria")["setPasswordUrl"])
+    maria = server.sign_in(email)
+    key, asking = server.key(account), server.account(enabled=False)
+    owner = server.person(asking, "owner")
+    assert server.call("POST", f"/v1/accounts/{asking}/api-access/requests", {}, caller=owner).status == 202
+    changes: list[tuple[str, str, Any]] = [
+        ("PUT", f"/v1/accounts/{account}/api-access", {"enabled": False, "reason": "x"}),
+        ("PUT", f"/v1/accounts/{account}/api-access", {"enabled": True}),
+        ("PUT", f"/v1/accounts/{asking}/api-access", {"enabled": False}),
+        ("POST", "/v1/accounts", {"name": "Never", "type": "partner"}),
+    ]
+    make_old(server, maria)
+    for method, where, body in changes:
+        refused = server.call(method, where, body, caller=maria)
+        assert (refused.status, refused.code) == (401, "insufficient_user_authentication"), (method, where)
+    assert server.verify(signed(key)).code == "accepted"
+    status = server.call("GET", f"/v1/accounts/{asking}", caller=maria).json["apiAccess"]["status"]
+    assert status == "requested"
+    for caller in (server.sign_in(email), server.operator, server.platform):
+        for method, where, body in changes:
+            assert server.call(method, where, body, caller=caller).status in {200, 201}, (method, where)
 
 
 def test_a_proof_of_nine_minutes_is_fresh(server: Server, account: str):

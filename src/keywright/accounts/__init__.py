@@ -1,7 +1,7 @@
 """Accounts, people, memberships, roles, API access: who exists and who may do what."""
 
 from keywright.accounts.access import list_access_requests, request_api_access, set_api_access
-from keywright.accounts.create import create_account
+from keywright.accounts.create import create_account, find_created_account
 from keywright.accounts.models import (
     AccessRequest,
     Account,
@@ -45,6 +45,7 @@ __all__ = [
     "count_access_requests",
     "create_account",
     "find_account",
+    "find_created_account",
     "find_member",
     "find_overview",
     "find_place",

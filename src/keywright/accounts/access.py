@@ -6,7 +6,7 @@ from keywright import audit
 from keywright.accounts import store
 from keywright.accounts.cursor import read_cursor, write_cursor
 from keywright.accounts.models import AccessRequest, Account, ApiAccess, Page
-from keywright.accounts.policy import Permission, authorize, authorize_platform
+from keywright.accounts.policy import Permission, authorize, authorize_platform, require_fresh_proof
 from keywright.accounts.principal import Principal
 from keywright.accounts.read import MOST_TOLD, key_manager_emails
 from keywright.errors import Conflict
@@ -97,9 +97,11 @@ async def set_api_access(
     Raises:
         NotFound: no such account for this caller.
         Forbidden: the caller is no operator.
+        ProofRequired: the caller proved too long ago who they are.
         Conflict: the state is no longer the one that was seen.
     """
     account = await authorize(session, principal, account_id, Permission.OPERATE)
+    require_fresh_proof(principal, session.now_ms)
     if seen is not None and account.api_access is not seen:
         raise Conflict(f"meanwhile {_MEANWHILE[account.api_access]}, so nothing was changed now; look again and decide")
     status = _decide(account.api_access, enabled=enabled)

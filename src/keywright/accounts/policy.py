@@ -116,7 +116,7 @@ def authorize_platform(principal: Principal) -> None:
 def require_fresh_proof(principal: Principal, now_ms: int) -> None:
     """Let someone with a session go on only if they proved a moment ago who they are.
 
-    A session that was left open, or stolen, must not be enough to create or delete keys.
+    A session that was left open, or stolen, must not be enough to create or delete keys, or to switch a customer off.
 
     Args:
         principal: the caller.

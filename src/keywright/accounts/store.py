@@ -13,7 +13,7 @@ from keywright.storage import ReadSession, WriteSession
 from keywright.storage.tables import accounts, memberships, operators, people
 
 
-async def insert_account(session: WriteSession, account: Account) -> None:
+async def insert_account(session: WriteSession, account: Account, *, request_hash: bytes | None = None) -> None:
     """Add an account without keys or members."""
     await session.execute(
         insert(accounts).values(
@@ -23,8 +23,15 @@ async def insert_account(session: WriteSession, account: Account) -> None:
             type=account.type.value,
             api_access=account.api_access.value,
             created_at=account.created_at,
+            request_hash=request_hash,
         )
     )
+
+
+async def account_of_request(session: ReadSession, request_hash: bytes) -> Account | None:
+    """Return the account that a request has made, or None."""
+    row = (await session.execute(select(accounts).where(accounts.c.request_hash == request_hash))).one_or_none()
+    return None if row is None else account_of_row(row)
 
 
 async def account_by_id(session: ReadSession, account_id: str) -> Account | None:

@@ -31,7 +31,7 @@ from keywright.errors import (
 )
 from keywright.revocation import receipt_of_shared_database
 from keywright.storage import ReadSession
-from keywright.web.forms import Form
+from keywright.web.forms import Form, RequestId, request_id
 from keywright.web.proof import confirmed, read_and_proved
 from keywright.web.receipt import in_words
 from keywright.web.render import Notice, go_to, page
@@ -50,7 +50,7 @@ class CreateForm(msgspec.Struct):
     """What a new key is to be."""
 
     email: Email
-    request_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z", description="the page's own; reload the page")]
+    request_id: RequestId
     label: Label | None = None
     algorithm: Annotated[Algorithm, Meta(description="one of the two offered")] = Algorithm.ED25519
 
@@ -198,7 +198,7 @@ async def _show(
         key=key,
         typed_characters=TYPED_CHARACTERS,
         values=values or {},
-        request_id=control.random_bytes(16).hex(),
+        request_id=request_id(values or {}, control.random_bytes),
     )
 
 

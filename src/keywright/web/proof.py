@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -57,7 +58,7 @@ async def proved(request: Request[Any, Any, Any], form: Form) -> Principal:
 
 
 async def read_and_proved(
-    request: Request[Any, Any, Any], form: Form, kind: type[StructT]
+    request: Request[Any, Any, Any], form: Form, kind: type[StructT], *, found: Iterable[Fault] = ()
 ) -> tuple[StructT, Principal]:
     """Read a form that takes a fresh proof of who sent it, every fault of either at once.
 
@@ -65,6 +66,7 @@ async def read_and_proved(
         request: what is answered.
         form: as sent.
         kind: what it is read into.
+        found: what the caller found wrong with it already.
 
     Returns:
         What was filled in, and who did.
@@ -72,7 +74,7 @@ async def read_and_proved(
     Raises:
         InvalidRequest: with every fault, a missing or wrong password among them.
     """
-    faults: list[Fault] = []
+    faults = list(found)
     filled = principal = None
     try:
         filled = form.read(kind)
@@ -82,7 +84,7 @@ async def read_and_proved(
         principal = await proved(request, form)
     except InvalidRequest as error:
         faults += error.faults
-    if filled is None or principal is None:
+    if faults or filled is None or principal is None:
         raise InvalidRequest(faults)
     return filled, principal
 

@@ -62,7 +62,7 @@ class Visitor:
 
     @property
     def needs_proof(self) -> bool:
-        """Whether they must prove again who they are before a key is created or deleted."""
+        """Whether they must prove again who they are before they change keys, users or API access."""
         proved_at = None if self.principal is None else self.principal.proved_at
         return proved_at is None or not 0 <= self.now_ms - proved_at < PROOF_LASTS_MS
 

@@ -9,13 +9,13 @@ import msgspec
 from litestar import Request, Response, get, post
 from msgspec import Meta
 
-from keywright.accounts import Account, ApiAccess, find_overview, set_api_access
+from keywright.accounts import Account, ApiAccess, Principal, find_overview, set_api_access
 from keywright.control import Control
 from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.revocation import receipt_of_shared_database
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
-from keywright.web.proof import typed
+from keywright.web.proof import read_and_proved, typed
 from keywright.web.receipt import in_words
 from keywright.web.render import Notice, go_to
 from keywright.web.visitor import Visitor
@@ -35,17 +35,6 @@ class DeclineForm(msgspec.Struct):
 
     reason: Remark
 
-    @classmethod
-    def of(cls, form: Form) -> DeclineForm:
-        """Read it; whoever is declined is told why.
-
-        Raises:
-            InvalidRequest: there is no reason, or one that is too long.
-        """
-        if not form.get("reason"):
-            raise InvalidRequest([Fault("reason", "say why: it is what the account can act on")])
-        return form.read(cls)
-
 
 class SwitchOffForm(msgspec.Struct):
     """Why access is switched off."""
@@ -53,13 +42,38 @@ class SwitchOffForm(msgspec.Struct):
     reason: Remark | None = None
 
 
+async def read_decline(request: Request[Any, Any, Any], form: Form) -> tuple[str, Principal]:
+    """Read why a request is declined, and make sure who says so.
+
+    Args:
+        request: what is answered.
+        form: as sent.
+
+    Returns:
+        The reason, and who gives it.
+
+    Raises:
+        InvalidRequest: with every fault; whoever is declined is told why.
+    """
+    found = [] if form.get("reason") else [Fault("reason", "say why: it is what the account can act on")]
+    filled, principal = await read_and_proved(request, form, DeclineForm, found=found)
+    return filled.reason, principal
+
+
 async def decide(
-    request: Request[Any, Any, Any], account_id: str, *, enabled: bool, reason: str | None, seen: ApiAccess
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    account_id: str,
+    *,
+    enabled: bool,
+    reason: str | None,
+    seen: ApiAccess,
 ) -> tuple[Account, bool, float]:
     """Decide, if the account is still in the state that was seen.
 
     Args:
         request: what is answered.
+        principal: who decides, with a fresh proof.
         account_id: the account.
         enabled: the decision.
         reason: told to the account by mail, or None.
@@ -73,11 +87,10 @@ async def decide(
         Conflict: it is in another state by now.
     """
     control: Control = request.app.state.control
-    visitor: Visitor = request.state.visitor
     started = time.monotonic()
     async with control.database.write() as session:
         account, taken_away = await set_api_access(
-            session, visitor.person, account_id, enabled=enabled, reason=reason, outbox=control.outbox, seen=seen
+            session, principal, account_id, enabled=enabled, reason=reason, outbox=control.outbox, seen=seen
         )
         await session.commit()
     took_ms = (time.monotonic() - started) * 1000
@@ -87,13 +100,21 @@ async def decide(
     return account, taken_away, took_ms
 
 
+@get("/accounts/{account_id:str}/enable")
+async def get_enable(request: Request[Any, Any, Any], account_id: str) -> Response[Any]:
+    """Ask who it is that enables API access; the button leads here once the last proof is old."""
+    return await show_account(request, account_id, dialog="enable")
+
+
 @post("/accounts/{account_id:str}/enable", status_code=200)
 async def post_enable(request: Request[Any, Any, Any], form: Form, account_id: str) -> Response[Any]:
     """Enable API access: from now on the account can have keys."""
     here = f"/operator/accounts/{account_id}"
     try:
-        filled = form.read(EnableForm)
-        account, _, _ = await decide(request, account_id, enabled=True, reason=None, seen=filled.seen)
+        filled, principal = await read_and_proved(request, form, EnableForm)
+        account, _, _ = await decide(request, principal, account_id, enabled=True, reason=None, seen=filled.seen)
+    except InvalidRequest as error:
+        return await show_account(request, account_id, dialog="enable", values=form.values, faults=error, status=400)
     except Conflict as error:
         return go_to(request, here, Notice.of(error))
     return go_to(request, here, Notice(TOLD_BY_MAIL, title=f"API access is enabled for {account.name}."))
@@ -110,8 +131,10 @@ async def post_decline(request: Request[Any, Any, Any], form: Form, account_id: 
     """Decline the account's request; the reason is mailed."""
     here = f"/operator/accounts/{account_id}"
     try:
-        filled = DeclineForm.of(form)
-        account, _, _ = await decide(request, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.REQUESTED)
+        reason, principal = await read_decline(request, form)
+        account, _, _ = await decide(
+            request, principal, account_id, enabled=False, reason=reason, seen=ApiAccess.REQUESTED
+        )
     except InvalidRequest as error:
         return await show_account(request, account_id, dialog="decline", values=form.values, faults=error, status=400)
     except Conflict as error:
@@ -135,9 +158,10 @@ async def post_switch_off(
     async with control.database.read() as session:
         overview = await find_overview(session, visitor.person, account_id)
     try:
-        filled = _confirmed(form, overview.account)
+        not_typed = typed(form, overview.account.name, "type the account's name as it stands above")
+        filled, principal = await read_and_proved(request, form, SwitchOffForm, found=not_typed)
         account, _, took_ms = await decide(
-            request, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.ENABLED
+            request, principal, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.ENABLED
         )
     except InvalidRequest as error:
         return await show_account(
@@ -152,16 +176,4 @@ async def post_switch_off(
     return go_to(request, here, Notice(f"{text} {TOLD_BY_MAIL}", title=f"API access of {account.name} is off."))
 
 
-def _confirmed(form: Form, account: Account) -> SwitchOffForm:
-    faults = typed(form, account.name, "type the account's name as it stands above")
-    filled = None
-    try:
-        filled = form.read(SwitchOffForm)
-    except InvalidRequest as error:
-        faults += error.faults
-    if faults or filled is None:
-        raise InvalidRequest(faults)
-    return filled
-
-
-handlers = [post_enable, get_decline, post_decline, get_switch_off, post_switch_off]
+handlers = [get_enable, post_enable, get_decline, post_decline, get_switch_off, post_switch_off]

@@ -111,6 +111,8 @@ def _nothing_to_ask(dialog: str, overview: AccountOverview, key: Credential | No
         return "It is no active API key of this account any more."
     if dialog == "invite-again" and (user is None or user.has_come):
         return "They have a password already." if user else "There is no such user in this account any more."
+    if dialog == "enable" and state is ApiAccess.ENABLED:
+        return "API access of this account is enabled already."
     if dialog == "decline" and state is not ApiAccess.REQUESTED:
         return "No request of this account waits for a decision any more."
     if dialog == "switch-off" and state is not ApiAccess.ENABLED:

@@ -15,19 +15,19 @@ from keywright.accounts import (
     AccountSlice,
     AccountType,
     ApiAccess,
-    Principal,
     count_access_requests,
     create_account,
+    find_created_account,
     roles_of,
     search_accounts,
 )
 from keywright.control import Control
 from keywright.credentials import find_account_of_key
 from keywright.credentials.models import LIMIT
-from keywright.errors import Conflict, Fault, InvalidRequest
+from keywright.errors import Conflict, Fault, InvalidRequest, TooManyRequests
 from keywright.formats import is_client_id
 from keywright.storage import ReadSession
-from keywright.web.forms import Form
+from keywright.web.forms import Form, RequestId, request_id
 from keywright.web.operator.users import invite_user, show_invitation
 from keywright.web.proof import read_and_proved
 from keywright.web.render import Notice, go_to, page
@@ -42,6 +42,7 @@ class NewAccountForm(msgspec.Struct):
 
     name: Name
     type: Annotated[AccountType, Meta(description="one of the two offered")]
+    request_id: RequestId
 
 
 class NewAccountWithUserForm(NewAccountForm):
@@ -95,8 +96,9 @@ async def get_new_account(request: Request[Any, Any, Any]) -> Response[str]:
 async def post_account(request: Request[Any, Any, Any], control: Control, form: Form) -> Response[Any]:
     """Create an account, and with it its first user if one is named."""
     invited = None
+    kind = NewAccountWithUserForm if form.get("email") or form.get("user_name") else NewAccountForm
     try:
-        filled, principal = await _filled(request, form)
+        filled, principal = await read_and_proved(request, form, kind)
         async with control.database.write() as session:
             account = await create_account(
                 session,
@@ -104,6 +106,7 @@ async def post_account(request: Request[Any, Any, Any], control: Control, form: 
                 name=filled.name,
                 account_type=filled.type,
                 random_bytes=control.random_bytes,
+                request_id=filled.request_id,
             )
             if isinstance(filled, NewAccountWithUserForm):
                 invited = await invite_user(
@@ -118,8 +121,10 @@ async def post_account(request: Request[Any, Any, Any], control: Control, form: 
             await session.commit()
     except InvalidRequest as error:
         return await _show(request, Asked(), dialog="new", values=form.values, faults=error, status=400)
-    except Conflict as error:
-        # Only the first user can stand in the way; then there is no account yet either.
+    except (Conflict, TooManyRequests) as error:
+        if (answer := await _created_before(request, form)) is not None:
+            return answer
+        # Else only the first user can stand in the way; then there is no account yet either.
         faults = InvalidRequest([Fault("email", error.message)])
         return await _show(request, Asked(), dialog="new", values=form.values, faults=faults, status=409)
     control.wake_mail()
@@ -130,12 +135,19 @@ async def post_account(request: Request[Any, Any, Any], control: Control, form: 
     return go_to(request, f"/operator/accounts/{account.account_id}", Notice(text, title=title))
 
 
-async def _filled(request: Request[Any, Any, Any], form: Form) -> tuple[NewAccountForm, Principal]:
-    """Adding a user takes a fresh proof; creating an account does not."""
-    if form.get("email") or form.get("user_name"):
-        return await read_and_proved(request, form, NewAccountWithUserForm)
+async def _created_before(request: Request[Any, Any, Any], form: Form) -> Response[Any] | None:
+    """Lead to the account that this very form has created before, if it has."""
+    control: Control = request.app.state.control
     visitor: Visitor = request.state.visitor
-    return form.read(NewAccountForm), visitor.person
+    async with control.database.read() as session:
+        made = await find_created_account(session, visitor.person, form.get("request_id"))
+    if made is None:
+        return None
+    text = "The form came a second time, and nothing was made twice."
+    if form.get("email"):
+        text += " Its first user is invited; if the mail does not arrive, invite them again from here."
+    title = f"{made.name} was created already."
+    return go_to(request, f"/operator/accounts/{made.account_id}", Notice(text, "plain", title))
 
 
 async def _show(
@@ -166,6 +178,7 @@ async def _show(
         limit=LIMIT,
         dialog=dialog,
         values=values or {},
+        request_id=request_id(values or {}, control.random_bytes),
     )
 
 

@@ -11,7 +11,8 @@ from keywright.accounts import ApiAccess, count_access_requests, list_access_req
 from keywright.control import Control
 from keywright.errors import Conflict, Fault, InvalidRequest
 from keywright.web.forms import Form
-from keywright.web.operator.access import TOLD_BY_MAIL, DeclineForm, decide
+from keywright.web.operator.access import TOLD_BY_MAIL, decide, read_decline
+from keywright.web.proof import proved
 from keywright.web.render import Notice, go_to, page
 from keywright.web.visitor import Visitor
 
@@ -24,12 +25,24 @@ async def get_requests(request: Request[Any, Any, Any]) -> Response[Any]:
     return await _show(request, request.query_params.get("cursor", ""))
 
 
+@get("/requests/{account_id:str}/approve")
+async def get_approve(request: Request[Any, Any, Any], account_id: str) -> Response[Any]:
+    """Ask who it is that approves; the button leads here once the last proof is old."""
+    return await _show(request, request.query_params.get("cursor", ""), dialog="approve", account_id=account_id)
+
+
 @post("/requests/{account_id:str}/approve", status_code=200)
 async def post_approve(request: Request[Any, Any, Any], form: Form, account_id: str) -> Response[Any]:
     """Enable API access for an account that asks for it."""
-    here = _address(form.get("cursor"))
+    cursor = form.get("cursor")
+    here = _address(cursor)
     try:
-        account, _, _ = await decide(request, account_id, enabled=True, reason=None, seen=ApiAccess.REQUESTED)
+        principal = await proved(request, form)
+        account, _, _ = await decide(
+            request, principal, account_id, enabled=True, reason=None, seen=ApiAccess.REQUESTED
+        )
+    except InvalidRequest as error:
+        return await _show(request, cursor, dialog="approve", account_id=account_id, faults=error, status=400)
     except Conflict as error:
         return go_to(request, here, Notice.of(error))
     return go_to(request, here, Notice(TOLD_BY_MAIL, title=f"API access is enabled for {account.name}."))
@@ -38,7 +51,7 @@ async def post_approve(request: Request[Any, Any, Any], form: Form, account_id: 
 @get("/requests/{account_id:str}/decline")
 async def get_decline_request(request: Request[Any, Any, Any], account_id: str) -> Response[Any]:
     """Ask why a request is declined."""
-    return await _show(request, request.query_params.get("cursor", ""), declining=account_id)
+    return await _show(request, request.query_params.get("cursor", ""), dialog="decline", account_id=account_id)
 
 
 @post("/requests/{account_id:str}/decline", status_code=200)
@@ -46,10 +59,13 @@ async def post_decline_request(request: Request[Any, Any, Any], form: Form, acco
     """Decline a request; the reason is mailed."""
     cursor = form.get("cursor")
     try:
-        filled = DeclineForm.of(form)
-        account, _, _ = await decide(request, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.REQUESTED)
+        reason, principal = await read_decline(request, form)
+        account, _, _ = await decide(
+            request, principal, account_id, enabled=False, reason=reason, seen=ApiAccess.REQUESTED
+        )
     except InvalidRequest as error:
-        return await _show(request, cursor, declining=account_id, values=form.values, faults=error, status=400)
+        asked: dict[str, Any] = {"dialog": "decline", "account_id": account_id, "values": form.values}
+        return await _show(request, cursor, **asked, faults=error, status=400)
     except Conflict as error:
         return go_to(request, _address(cursor), Notice.of(error))
     text = "The reason is on its way to its key managers, who can ask again."
@@ -60,7 +76,8 @@ async def _show(
     request: Request[Any, Any, Any],
     cursor: str,
     *,
-    declining: str = "",
+    dialog: str = "",
+    account_id: str = "",
     values: dict[str, str] | None = None,
     faults: InvalidRequest | tuple[Fault, ...] = (),
     status: int = 200,
@@ -75,8 +92,8 @@ async def _show(
             cursor, status = "", 400
             faults = InvalidRequest([Fault("", "This link leads nowhere. Here are the requests from the beginning.")])
             found = await list_access_requests(session, visitor.person, limit=PAGE, cursor=None)
-    asked = next((each for each in found.items if each.account_id == declining), None)
-    if declining and asked is None:
+    asked = next((each for each in found.items if each.account_id == account_id), None)
+    if dialog and asked is None:
         why = "No request of this account waits for a decision any more; nothing was changed."
         return go_to(request, _address(cursor), Notice(why, "plain"))
     return page(
@@ -91,6 +108,7 @@ async def _show(
         here_address=_address(cursor),
         next_address=_address(found.next_cursor) if found.next_cursor else "",
         asked=asked,
+        dialog=dialog,
         values=values or {},
     )
 
@@ -99,4 +117,4 @@ def _address(cursor: str) -> str:
     return f"/operator/requests?{urlencode({'cursor': cursor})}" if cursor else "/operator/requests"
 
 
-handlers = [get_requests, post_approve, get_decline_request, post_decline_request]
+handlers = [get_requests, get_approve, post_approve, get_decline_request, post_decline_request]
