@@ -14,14 +14,18 @@ from playwright.sync_api import Page, expect
 import keywright
 from support.browser import local
 from support.mail import mail_to
-from support.server import PASSWORD, Server, run_cli
+from support.server import PASSWORD, Server, run_cli, wait_until
 
 
 def link_in_mail(server: Server, who: str, path: str) -> str:
-    """The newest link in someone's mail that begins with this path."""
-    found = [match for mail in mail_to(server, who) for match in re.findall(r"http\S+", mail.get_content())]
-    links = [local(server, link) for link in found]
-    return [link for link in links if link.startswith(path)][-1]
+    """The newest link in someone's mail that begins with this path, once there is one."""
+
+    def links() -> list[str]:
+        found = [link for mail in mail_to(server, who) for link in re.findall(r"http\S+", mail.get_content())]
+        return [link for link in (local(server, each) for each in found) if link.startswith(path)]
+
+    wait_until(links, what=f"a mail to {who} with a link to {path}")
+    return links()[-1]
 
 
 def set_password(page: Page, link: str, password: str = PASSWORD) -> None:
