@@ -7,10 +7,12 @@ from dataclasses import replace
 from keywright import audit
 from keywright.accounts import store
 from keywright.accounts.models import MANAGER_ROLE, Account, Member, Person, Role, roles_of
+from keywright.accounts.news import tell_of_user
 from keywright.accounts.policy import Permission, authorize, require_fresh_proof
 from keywright.accounts.principal import Principal
 from keywright.errors import Conflict, Fault, InvalidRequest, LastManager, NotFound
 from keywright.formats import RandomBytes, new_identifier
+from keywright.mail import Outbox, letters
 from keywright.storage import ReadSession, WriteSession
 
 
@@ -45,8 +47,9 @@ async def add_member(
     name: str,
     role: Role,
     random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> tuple[Member, bool]:
-    """Make someone a member of an account; a person we do not know yet is created.
+    """Make someone a member of an account; a person we do not know yet is created. Its other managers are told.
 
     Args:
         session: the transaction.
@@ -56,6 +59,7 @@ async def add_member(
         name: what this account calls them; other accounts have names of their own.
         role: the role; it must exist in the account's type.
         random_bytes: makes the identifier of someone new.
+        outbox: takes the mail to the account's managers.
 
     Returns:
         The member, and whether they are new to this account. Someone who is there already with the very same role is
@@ -83,6 +87,7 @@ async def add_member(
     member = Member(account_id, person, name, role, session.now_ms)
     await store.insert_membership(session, member)
     await _record(session, principal, "user.added", account_id=account_id, person=person, detail={"role": role.value})
+    await tell_of_user(session, principal, account, member, outbox=outbox, to_managers=letters.user_added)
     return member, True
 
 
@@ -105,9 +110,9 @@ async def ensure_person(session: WriteSession, email: str, *, random_bytes: Rand
 
 
 async def change_role(
-    session: WriteSession, principal: Principal, account_id: str, person_id: str, *, role: Role
+    session: WriteSession, principal: Principal, account_id: str, person_id: str, *, role: Role, outbox: Outbox
 ) -> Member:
-    """Give a member another role.
+    """Give a member another role; they and the account's other managers are told.
 
     Args:
         session: the transaction.
@@ -115,6 +120,7 @@ async def change_role(
         account_id: the account.
         person_id: the member.
         role: the new role.
+        outbox: takes the mail.
 
     Returns:
         The member as they are now.
@@ -135,10 +141,23 @@ async def change_role(
     await store.update_role(session, account_id, person_id, role)
     change = {"from": member.role.value, "to": role.value}
     await _record(session, principal, "user.role_changed", account_id=account_id, person=member.person, detail=change)
-    return replace(member, role=role)
+    changed = replace(member, role=role)
+    await tell_of_user(
+        session,
+        principal,
+        account,
+        changed,
+        outbox=outbox,
+        to_managers=letters.user_role_changed,
+        to_user=letters.your_role_changed,
+        role_before=member.role,
+    )
+    return changed
 
 
-async def remove_member(session: WriteSession, principal: Principal, account_id: str, person_id: str) -> None:
+async def remove_member(
+    session: WriteSession, principal: Principal, account_id: str, person_id: str, *, outbox: Outbox
+) -> None:
     """End someone's membership; what they created stays. Edges call `identity.remove_user`, which ends sessions too.
 
     Args:
@@ -146,6 +165,7 @@ async def remove_member(session: WriteSession, principal: Principal, account_id:
         principal: the caller.
         account_id: the account.
         person_id: the member.
+        outbox: takes the mail: to them, and to the account's other managers.
 
     Raises:
         NotFound: no such account or member for this caller.
@@ -164,6 +184,15 @@ async def remove_member(session: WriteSession, principal: Principal, account_id:
         account_id=account_id,
         person=member.person,
         detail={"role": member.role.value},
+    )
+    await tell_of_user(
+        session,
+        principal,
+        account,
+        member,
+        outbox=outbox,
+        to_managers=letters.user_removed,
+        to_user=letters.you_were_removed,
     )
 
 

@@ -53,9 +53,16 @@ async def post_session(request: Request[Any, Any, Any], control: Control, data: 
             token = await open_session(session, sign_in, opening, random_bytes=control.random_bytes)
         else:
             token = await open_session_with_code(
-                session, sign_in, data.code, opening, keyring=control.keyring, random_bytes=control.random_bytes
+                session,
+                sign_in,
+                data.code,
+                opening,
+                keyring=control.keyring,
+                random_bytes=control.random_bytes,
+                outbox=control.outbox,
             )
         await session.commit()
+    control.wake_mail()
     await control.throttle.second_factor_given(sign_in.person_id)
     await control.throttle.signed_in(data.email, address)
     return Response(None, status_code=204, cookies=[_cookie(control.settings, token, lasts_seconds)])

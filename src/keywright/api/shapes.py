@@ -143,7 +143,10 @@ class AccessRequestsOutput(Output):
 
 
 class UserOutput(Output):
-    """A person in an account. `invitationUrl` is there for operators who have just invited someone."""
+    """A person in an account. `invitationUrl` is there for operators who have just invited someone.
+
+    It is null for someone who has or had a password, or belongs to another account: then the link goes by mail only.
+    """
 
     user_id: str
     email: str

@@ -39,7 +39,11 @@ def add(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add someone to an account and print their invitation's address."""
+    """Add someone to an account, mail them, and print their invitation's address.
+
+    The address is printed for newcomers only: whoever holds it can act as that person. Someone who belongs to another
+    account, or had a password before, gets it by mail only.
+    """
     with reported(as_json=as_json):
         faults = [fault for fault in (fault_in("EMAIL", email, Email), fault_in("NAME", name, Name)) if fault]
         if faults:
@@ -102,10 +106,12 @@ def set_role(
     """Give someone another role; the last Owner or Partner Admin keeps theirs."""
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
+        from keywright.app import open_outbox
 
         async def work() -> dict[str, Any]:
+            outbox = await open_outbox(settings)
             async with open_local(settings) as database, database.write() as session:
-                member = await change_role(session, local_principal(), account_id, user_id, role=role)
+                member = await change_role(session, local_principal(), account_id, user_id, role=role, outbox=outbox)
                 await session.commit()
                 return _document(member)
 
@@ -123,10 +129,12 @@ def remove(
     """Take someone out of an account and sign them out; the last Owner or Partner Admin stays."""
     with reported(as_json=as_json):
         settings = existing_settings(data_dir, database_url)
+        from keywright.app import open_outbox
 
         async def work() -> None:
+            outbox = await open_outbox(settings)
             async with open_local(settings) as database, database.write() as session:
-                await remove_user(session, local_principal(), account_id, user_id)
+                await remove_user(session, local_principal(), account_id, user_id, outbox=outbox)
                 await session.commit()
 
         run_async(work())

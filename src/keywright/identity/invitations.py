@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keywright import audit
 from keywright.accounts import Member, Principal, PrincipalKind, Role, add_member, find_account
+from keywright.accounts.news import tell_of_user
 from keywright.errors import Conflict, Fault, InvalidRequest, NotFound, TooManyRequests
 from keywright.formats import RandomBytes
 from keywright.identity import session_store, store
@@ -21,10 +22,18 @@ BETWEEN_INVITATIONS_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A member, and the token that lets them set their password; None for someone who has one already."""
+    """Someone who was invited.
+
+    Args:
+        member: the member.
+        has_come: whether they have a password already, so that they need no invitation.
+        token: of the link with which they set their password, where whoever invites may see it; None otherwise: then
+            it is in their mail only.
+    """
 
     member: Member
-    token: str | None
+    has_come: bool
+    token: str | None = field(default=None, repr=False)
 
 
 async def invite(
@@ -41,6 +50,10 @@ async def invite(
 ) -> Invited:
     """Add someone to an account and mail them an invitation. Asked again before they came, it invites anew.
 
+    Whoever holds the link sets the person's password. So the platform's people see it for newcomers only: a person who
+    belongs to no other account, which they would enter as well, and who never had a password, so that nobody is
+    removed and invited again to be stood in for. An account's own people never see it.
+
     Args:
         session: the transaction.
         principal: the caller.
@@ -50,10 +63,10 @@ async def invite(
         role: their role in the account.
         lasts_seconds: how long the invitation can be accepted.
         random_bytes: makes token and identifier.
-        outbox: takes the mail.
+        outbox: takes the mail: to them, and to those who manage the account's users.
 
     Returns:
-        The member and the invitation's token, of which only the hash is kept.
+        The member, and the invitation's token if the caller may see it; only its hash is kept.
 
     Raises:
         NotFound: no such account for this caller.
@@ -63,7 +76,7 @@ async def invite(
         TooManyRequests: they were invited to this account less than a minute ago.
     """
     member, is_new = await add_member(
-        session, principal, account_id, email=email, name=name, role=role, random_bytes=random_bytes
+        session, principal, account_id, email=email, name=name, role=role, random_bytes=random_bytes, outbox=outbox
     )
     if await store.password_hash(session, member.person.person_id) is not None:
         if not is_new:
@@ -77,13 +90,22 @@ async def invite(
             by=principal.shown_as,
         )
         await outbox.put(session, welcome)
-        return Invited(member, None)
+        return Invited(member, has_come=True)
     if not is_new:
         await _refuse_haste(session, member)
     token = new_token("kwi", random_bytes)
-    await store.replace_invitation(
-        session, token_hash(token), member.person.person_id, account_id, session.now_ms + lasts_seconds * 1000
+    is_shown = principal.kind is not PrincipalKind.PERSON and await store.is_newcomer(
+        session, member.person.person_id, account_id
     )
+    await store.replace_invitation(
+        session,
+        token_hash(token),
+        member.person.person_id,
+        account_id,
+        session.now_ms + lasts_seconds * 1000,
+        is_shown=is_shown,
+    )
+    account = await find_account(session, principal, account_id)
     if not is_new:
         await _record(
             session,
@@ -93,7 +115,7 @@ async def invite(
             person_id=member.person.person_id,
             email=member.person.email,
         )
-    account = await find_account(session, principal, account_id)
+        await tell_of_user(session, principal, account, member, outbox=outbox, to_managers=letters.user_invited_again)
     letter = letters.invitation(
         member.person.email,
         outbox.base_url,
@@ -103,7 +125,7 @@ async def invite(
         lasts_seconds=lasts_seconds,
     )
     await outbox.put(session, letter)
-    return Invited(member, token)
+    return Invited(member, has_come=False, token=token if is_shown else None)
 
 
 async def _refuse_haste(session: ReadSession, member: Member) -> None:
@@ -142,6 +164,8 @@ async def find_invitation(session: ReadSession, token: str) -> store.Invitation:
 async def accept_invitation(session: WriteSession, token: str, *, password_hash: str) -> None:
     """Set the invited person's first password. It works once; their other invitations need no password any more.
 
+    It lets them into every account they belong to, so each one's audit trail tells of it.
+
     Args:
         session: the transaction.
         token: from the invitation's address.
@@ -156,14 +180,15 @@ async def accept_invitation(session: WriteSession, token: str, *, password_hash:
     await store.delete_invitations(session, invitation.person_id)
     await session_store.delete_sessions_of(session, invitation.person_id)
     person = Principal(PrincipalKind.PERSON, invitation.person_id, invitation.email)
-    await _record(
-        session,
-        person,
-        "user.invitation_accepted",
-        account_id=invitation.account_id,
-        person_id=invitation.person_id,
-        email=invitation.email,
-    )
+    for account_id in await store.accounts_of(session, invitation.person_id):
+        await _record(
+            session,
+            person,
+            "user.invitation_accepted",
+            account_id=account_id,
+            person_id=invitation.person_id,
+            email=invitation.email,
+        )
 
 
 async def _record(

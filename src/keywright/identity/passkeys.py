@@ -24,6 +24,7 @@ from keywright.identity.recovery_codes import put_recovery_codes
 from keywright.identity.relying_party import RelyingParty
 from keywright.identity.sessions import person_of
 from keywright.identity.totp import drop_idle_recovery_codes
+from keywright.mail import Outbox
 from keywright.storage import WriteSession
 
 MOST_PASSKEYS = 10
@@ -95,6 +96,7 @@ async def add_passkey(
     name: str,
     relying_party: RelyingParty,
     random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> tuple[Passkey, list[str]]:
     """Take a new passkey into use.
 
@@ -106,6 +108,7 @@ async def add_passkey(
         name: what its owner calls it; 1 to 100 characters.
         relying_party: what it was made for.
         random_bytes: makes recovery codes.
+        outbox: takes the mail that tells the caller.
 
     Returns:
         The passkey; and ten recovery codes, if it is the person's first second factor. Sessions elsewhere end then: a
@@ -153,7 +156,7 @@ async def add_passkey(
     )
     await factor_store.insert_passkey(session, passkey)
     await record_of_person(
-        session, principal, "person.passkey_added", person_id=person_id, email=principal.name, name=name
+        session, principal, "person.passkey_added", person_id=person_id, email=principal.name, outbox=outbox, name=name
     )
     if before:
         return passkey, []
@@ -161,13 +164,14 @@ async def add_passkey(
     return passkey, await put_recovery_codes(session, person_id, random_bytes=random_bytes)
 
 
-async def remove_passkey(session: WriteSession, principal: Principal, passkey_id: str) -> None:
+async def remove_passkey(session: WriteSession, principal: Principal, passkey_id: str, *, outbox: Outbox) -> None:
     """Give up a passkey. With the last second factor, recovery codes go as well.
 
     Args:
         session: the transaction.
         principal: the caller, with a fresh proof.
         passkey_id: which, as `Passkey.passkey_id` names it.
+        outbox: takes the mail that tells the caller.
 
     Raises:
         Forbidden: the caller is not a person.
@@ -184,7 +188,13 @@ async def remove_passkey(session: WriteSession, principal: Principal, passkey_id
     await factor_store.delete_passkey(session, person_id, passkey.credential_id)
     await drop_idle_recovery_codes(session, person_id)
     await record_of_person(
-        session, principal, "person.passkey_removed", person_id=person_id, email=principal.name, name=passkey.name
+        session,
+        principal,
+        "person.passkey_removed",
+        person_id=person_id,
+        email=principal.name,
+        outbox=outbox,
+        name=passkey.name,
     )
 
 

@@ -78,13 +78,19 @@ async def find_password_reset(session: ReadSession, token: str) -> Reset:
     return found
 
 
-async def reset_password(session: WriteSession, token: str, *, password_hash: str) -> None:
+async def reset_password(
+    session: WriteSession, token: str, *, password_hash: str, outbox: Outbox, address: str | None = None
+) -> None:
     """Set a new password by a link. It works once, and signs the person out everywhere; second factors stay.
+
+    They are told by mail.
 
     Args:
         session: the transaction.
         token: from the link.
         password_hash: of the chosen password.
+        outbox: takes the mail.
+        address: the network address it comes from, for the mail; None leaves it out.
 
     Raises:
         NotFound: it was used, has run out, or never was.
@@ -92,11 +98,19 @@ async def reset_password(session: WriteSession, token: str, *, password_hash: st
     found = await find_password_reset(session, token)
     await _set_password(session, found.person_id, password_hash, but=None)
     person = Principal(PrincipalKind.PERSON, found.person_id, found.email)
-    await record_of_person(session, person, "person.password_reset", person_id=found.person_id, email=found.email)
+    await record_of_person(
+        session,
+        person,
+        "person.password_reset",
+        person_id=found.person_id,
+        email=found.email,
+        outbox=outbox,
+        address=address,
+    )
 
 
 async def change_password(
-    session: WriteSession, principal: Principal, sign_in: SignIn, *, password_hash: str
+    session: WriteSession, principal: Principal, sign_in: SignIn, *, password_hash: str, outbox: Outbox
 ) -> Principal:
     """Set a new password for someone who is signed in and has just given the old one; their other sessions end.
 
@@ -105,6 +119,7 @@ async def change_password(
         principal: the caller.
         sign_in: what the old password was checked against, from `find_own_sign_in`.
         password_hash: of the new password.
+        outbox: takes the mail that tells them.
 
     Returns:
         The caller, with a fresh proof.
@@ -116,7 +131,9 @@ async def change_password(
     person_id = person_of(principal)
     await require_current(session, sign_in)
     await _set_password(session, person_id, password_hash, but=principal.session_id)
-    await record_of_person(session, principal, "person.password_changed", person_id=person_id, email=principal.name)
+    await record_of_person(
+        session, principal, "person.password_changed", person_id=person_id, email=principal.name, outbox=outbox
+    )
     return await note_proof(session, principal)
 
 

@@ -9,6 +9,7 @@ from keywright.identity import factor_store
 from keywright.identity.history import record_of_person
 from keywright.identity.secrets import token_hash
 from keywright.identity.sessions import person_of
+from keywright.mail import Outbox
 from keywright.storage import WriteSession
 
 CODES = 10
@@ -18,13 +19,16 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: nothing looks like 
 _TAKEN_FOR = str.maketrans("ilo", "110", "- \t\r\n")
 
 
-async def renew_recovery_codes(session: WriteSession, principal: Principal, *, random_bytes: RandomBytes) -> list[str]:
+async def renew_recovery_codes(
+    session: WriteSession, principal: Principal, *, random_bytes: RandomBytes, outbox: Outbox
+) -> list[str]:
     """Make new recovery codes; those of before work no more.
 
     Args:
         session: the transaction.
         principal: the caller, with a fresh proof.
         random_bytes: makes them.
+        outbox: takes the mail that tells the caller.
 
     Returns:
         Ten codes, which cannot be had again.
@@ -40,7 +44,7 @@ async def renew_recovery_codes(session: WriteSession, principal: Principal, *, r
         raise Conflict("recovery codes stand in for a second factor; set up an app or a passkey first")
     codes = await put_recovery_codes(session, person_id, random_bytes=random_bytes)
     await record_of_person(
-        session, principal, "person.recovery_codes_renewed", person_id=person_id, email=principal.name
+        session, principal, "person.recovery_codes_renewed", person_id=person_id, email=principal.name, outbox=outbox
     )
     return codes
 

@@ -16,6 +16,7 @@ from keywright.identity.sessions import Opening, person_of, require_current, sta
 from keywright.identity.store import SignIn
 from keywright.identity.totp import use_totp_code
 from keywright.keyring import Sealer
+from keywright.mail import Outbox
 from keywright.storage import ReadSession, WriteSession
 
 WRONG_CODE = "this code is wrong or was used; give the one that the app shows now, or a recovery code"
@@ -82,7 +83,14 @@ async def find_half_sign_in(session: ReadSession, token: str) -> HalfSignIn:
 
 
 async def finish_with_code(
-    session: WriteSession, token: str, code: str, opening: Opening, *, keyring: Sealer, random_bytes: RandomBytes
+    session: WriteSession,
+    token: str,
+    code: str,
+    opening: Opening,
+    *,
+    keyring: Sealer,
+    random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> str:
     """Finish a sign-in with a one-time or recovery code. The edge asks `Throttle.begin_second_factor` before.
 
@@ -93,6 +101,7 @@ async def finish_with_code(
         opening: where from, and for how long.
         keyring: opens the secret of one-time codes.
         random_bytes: makes the session's token.
+        outbox: takes the mail that tells of a used recovery code.
 
     Returns:
         The session's token.
@@ -102,12 +111,19 @@ async def finish_with_code(
     """
     half = await find_half_sign_in(session, token)
     await take_challenge(session, token, Purpose.SECOND_FACTOR)
-    await _use_code(session, half.person_id, half.email, code, keyring=keyring)
+    await _use_code(session, half.person_id, half.email, code, opening, keyring=keyring, outbox=outbox)
     return await start_session(session, half.person_id, opening, random_bytes=random_bytes)
 
 
 async def open_session_with_code(
-    session: WriteSession, sign_in: SignIn, code: str, opening: Opening, *, keyring: Sealer, random_bytes: RandomBytes
+    session: WriteSession,
+    sign_in: SignIn,
+    code: str,
+    opening: Opening,
+    *,
+    keyring: Sealer,
+    random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> str:
     """Open a session for someone who gave password and code at once. The edge asks `Throttle.begin_second_factor`.
 
@@ -118,6 +134,7 @@ async def open_session_with_code(
         opening: where from, and for how long.
         keyring: opens the secret of one-time codes.
         random_bytes: makes the token.
+        outbox: takes the mail that tells of a used recovery code.
 
     Returns:
         The session's token.
@@ -127,14 +144,24 @@ async def open_session_with_code(
     """
     current = await require_current(session, sign_in)
     if current.needs_second_factor:
-        await _use_code(session, current.person_id, current.email, code, keyring=keyring)
+        await _use_code(session, current.person_id, current.email, code, opening, keyring=keyring, outbox=outbox)
     return await start_session(session, sign_in.person_id, opening, random_bytes=random_bytes)
 
 
-async def _use_code(session: WriteSession, person_id: str, email: str, code: str, *, keyring: Sealer) -> None:
+async def _use_code(
+    session: WriteSession, person_id: str, email: str, code: str, opening: Opening, *, keyring: Sealer, outbox: Outbox
+) -> None:
     if await use_totp_code(session, person_id, code, keyring=keyring):
         return
     if not await use_recovery_code(session, person_id, code):
         raise Unauthenticated(WRONG_CODE)
     person = Principal(PrincipalKind.PERSON, person_id, email)
-    await record_of_person(session, person, "person.recovery_code_used", person_id=person_id, email=email)
+    await record_of_person(
+        session,
+        person,
+        "person.recovery_code_used",
+        person_id=person_id,
+        email=email,
+        outbox=outbox,
+        address=opening.address,
+    )

@@ -118,6 +118,12 @@ async def sessions_of(session: ReadSession, person_id: str) -> list[OpenSession]
     ]
 
 
+async def address_of_session(session: ReadSession, session_id: str) -> str | None:
+    """Return the network address from which a session was opened; None if it has ended or none was known."""
+    query = select(sessions.c.address).where(sessions.c.id == session_id)
+    return (await session.execute(query)).scalar_one_or_none() or None
+
+
 async def delete_session_of(session: WriteSession, person_id: str, session_id: str) -> bool:
     """End a session of a person; whether there was one."""
     statement = delete(sessions).where(sessions.c.person_id == person_id, sessions.c.id == session_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, insert, select
+from sqlalchemy import Select, delete, exists, insert, select, update
 
 from keywright.storage import ReadSession, WriteSession
 from keywright.storage.tables import invitations, memberships, passkeys, passwords, people, totp_secrets
@@ -72,16 +72,35 @@ async def is_member_anywhere(session: ReadSession, person_id: str) -> bool:
     return (await session.execute(query)).one_or_none() is not None
 
 
+async def accounts_of(session: ReadSession, person_id: str) -> list[str]:
+    """Return the IDs of the accounts a person belongs to."""
+    query = select(memberships.c.account_id).where(memberships.c.person_id == person_id)
+    return list((await session.execute(query.order_by(memberships.c.account_id))).scalars())
+
+
+async def is_newcomer(session: ReadSession, person_id: str, account_id: str) -> bool:
+    """Tell whether a person never had a password, and belongs to no account but this one."""
+    elsewhere = exists().where(memberships.c.person_id == people.c.id, memberships.c.account_id != account_id)
+    query = select(people.c.id).where(people.c.id == person_id, people.c.came_at.is_(None), ~elsewhere)
+    return (await session.execute(query)).one_or_none() is not None
+
+
 async def put_password(session: WriteSession, person_id: str, password_hash: str) -> None:
-    """Set or replace a person's password."""
+    """Set or replace a person's password; with the first, they have come."""
     await delete_password(session, person_id)
     await session.execute(insert(passwords).values(person_id=person_id, hash=password_hash, changed_at=session.now_ms))
+    await session.execute(
+        update(people).where(people.c.id == person_id, people.c.came_at.is_(None)).values(came_at=session.now_ms)
+    )
 
 
 async def replace_invitation(
-    session: WriteSession, token_hash: bytes, person_id: str, account_id: str, expires_at: int
+    session: WriteSession, token_hash: bytes, person_id: str, account_id: str, expires_at: int, *, is_shown: bool
 ) -> None:
-    """Invite a person to an account; an earlier invitation to it ends."""
+    """Invite a person to an account; an earlier invitation to it ends, and so does any whose link was shown."""
+    await session.execute(
+        delete(invitations).where(invitations.c.person_id == person_id, invitations.c.shown_at.is_not(None))
+    )
     await delete_invitations(session, person_id, account_id)
     await session.execute(
         insert(invitations).values(
@@ -90,6 +109,7 @@ async def replace_invitation(
             account_id=account_id,
             created_at=session.now_ms,
             expires_at=expires_at,
+            shown_at=session.now_ms if is_shown else None,
         )
     )
 

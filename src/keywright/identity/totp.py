@@ -16,6 +16,7 @@ from keywright.identity.history import record_of_person
 from keywright.identity.recovery_codes import put_recovery_codes
 from keywright.identity.sessions import person_of
 from keywright.keyring import Keyring, Sealer
+from keywright.mail import Outbox
 from keywright.storage import ReadSession, WriteSession
 
 ISSUER = "Keywright"
@@ -87,7 +88,13 @@ async def waiting_totp(session: ReadSession, principal: Principal, *, keyring: S
 
 
 async def confirm_totp(
-    session: WriteSession, principal: Principal, code: str, *, keyring: Sealer, random_bytes: RandomBytes
+    session: WriteSession,
+    principal: Principal,
+    code: str,
+    *,
+    keyring: Sealer,
+    random_bytes: RandomBytes,
+    outbox: Outbox,
 ) -> list[str]:
     """Take an app into use, once it has shown a right code. Sessions elsewhere end: a password alone opened them.
 
@@ -97,6 +104,7 @@ async def confirm_totp(
         code: from the app.
         keyring: opens the secret.
         random_bytes: makes recovery codes.
+        outbox: takes the mail that tells the caller.
 
     Returns:
         Ten recovery codes, if this is the person's first second factor; else none.
@@ -121,7 +129,9 @@ async def confirm_totp(
         raise InvalidRequest([Fault("code", message)])
     is_first = not await factor_store.second_factors_of(session, person_id)
     await factor_store.confirm_totp_secret(session, person_id)
-    await record_of_person(session, principal, "person.totp_added", person_id=person_id, email=principal.name)
+    await record_of_person(
+        session, principal, "person.totp_added", person_id=person_id, email=principal.name, outbox=outbox
+    )
     if not is_first:
         return []
     await session_store.delete_sessions_of(session, person_id, but=principal.session_id)
@@ -149,12 +159,13 @@ async def use_totp_code(session: WriteSession, person_id: str, code: str, *, key
     return await _use(session, person_id, stored, code, keyring=keyring)
 
 
-async def remove_totp(session: WriteSession, principal: Principal) -> None:
+async def remove_totp(session: WriteSession, principal: Principal, *, outbox: Outbox) -> None:
     """Give up the app. With the last second factor, recovery codes go as well.
 
     Args:
         session: the transaction.
         principal: the caller, with a fresh proof.
+        outbox: takes the mail that tells the caller.
 
     Raises:
         Forbidden: the caller is not a person.
@@ -168,7 +179,9 @@ async def remove_totp(session: WriteSession, principal: Principal) -> None:
         raise NotFound("you have no app for one-time codes")
     await factor_store.delete_totp_secret(session, person_id)
     await drop_idle_recovery_codes(session, person_id)
-    await record_of_person(session, principal, "person.totp_removed", person_id=person_id, email=principal.name)
+    await record_of_person(
+        session, principal, "person.totp_removed", person_id=person_id, email=principal.name, outbox=outbox
+    )
 
 
 async def drop_idle_recovery_codes(session: WriteSession, person_id: str) -> None:

@@ -43,14 +43,14 @@ class Outbox:
         """Leave mail to be sent. What cannot be left is logged, and never fails what the mail tells of.
 
         That is so when the keyring cannot seal, and for the letters to one address beyond `MOST_PER_HOUR`: whoever may
-        create keys or invite people may name any address, and must not be able to flood it.
+        create keys or invite people may name any address, and must not be able to flood it. Warnings are not counted.
 
         Args:
             session: the transaction of what the mail tells of.
             *letters: the mail.
         """
         for letter in letters:
-            if self._too_many(letter.to.lower(), session.now_ms):
+            if not letter.is_warning and self._too_many(letter.to.lower(), session.now_ms):
                 _log.warning("mail_not_queued", subject=letter.subject, reason="too many for one address in an hour")
                 continue
             letter_id = new_identifier("mail", self._random_bytes)

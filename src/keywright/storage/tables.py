@@ -71,6 +71,8 @@ people = Table(
     Column("id", String(40), primary_key=True),
     Column("email", String(320), nullable=False, unique=True),  # lower case: one person, one row
     Column("created_at", BigInteger, nullable=False),
+    # When they first set a password. It stays when the password is forgotten with their last membership.
+    Column("came_at", BigInteger),
 )
 
 # People of the platform itself: relationship managers. They are no account's user.
@@ -110,6 +112,8 @@ invitations = Table(
     Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    # When its link was shown to whoever invites; none if it went by mail only.
+    Column("shown_at", BigInteger),
     Index("ix_invitations_person_id", "person_id"),
 )
 

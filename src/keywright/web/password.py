@@ -75,7 +75,8 @@ async def post_reset(request: Request[Any, Any, Any], control: Control, form: Fo
     try:
         async with control.database.read() as session:
             found = await find_password_reset(session, token)
-        return await _set(request, form, "Choose a new password", found.email, _then(reset_password, token))
+        change = _then(reset_password, token, outbox=control.outbox, address=address_of(request))
+        return await _set(request, form, "Choose a new password", found.email, change)
     except NotFound as error:
         return _dead_link(request, error)
 
@@ -108,9 +109,9 @@ async def post_invitation(request: Request[Any, Any, Any], control: Control, tok
 Change = Callable[[WriteSession, str], Awaitable[None]]
 
 
-def _then(change: Callable[..., Awaitable[None]], token: str) -> Change:
+def _then(change: Callable[..., Awaitable[None]], token: str, **more: Any) -> Change:
     async def set_password(session: WriteSession, password_hash: str) -> None:
-        await change(session, token, password_hash=password_hash)
+        await change(session, token, password_hash=password_hash, **more)
 
     return set_password
 
@@ -126,6 +127,7 @@ async def _set(request: Request[Any, Any, Any], form: Form, title: str, email: s
     async with control.database.write() as session:
         await change(session, password_hash)
         await session.commit()
+    control.wake_mail()
     return go_to(request, "/sign-in", Notice("Your password is set. Sign in with it.", title="Done."))
 
 

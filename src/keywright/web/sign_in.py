@@ -97,8 +97,10 @@ async def post_second_factor(request: Request[Any, Any, Any], control: Control, 
                 opening_of(request),
                 keyring=control.keyring,
                 random_bytes=control.random_bytes,
+                outbox=control.outbox,
             )
             await session.commit()
+        control.wake_mail()
     except (Unauthenticated, TooManyRequests) as error:
         log_refusal(request, "code", error, half.person_id)
         return _again(request, "second_factor.html", error, field="code", half=half)

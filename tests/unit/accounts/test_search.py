@@ -25,6 +25,8 @@ from keywright.accounts import (
 )
 from keywright.accounts.overview import MOST_COUNTED
 from keywright.errors import Forbidden, InvalidRequest, NotFound
+from keywright.keyring import Keyring
+from keywright.mail import Outbox
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
 from keywright.storage.tables import accounts
@@ -113,6 +115,7 @@ async def test_accounts_are_found_by_the_email_of_their_people(world: World):
                 name="Kim",
                 role=Role.OWNER,
                 random_bytes=os.urandom,
+                outbox=Outbox(Keyring("k1", {"k1": b"k" * 32}), "https://keys.example.com", os.urandom),
             )
         await session.commit()
     assert await world.names("kim@EXAMPLE.com") == ["One", "Two"]

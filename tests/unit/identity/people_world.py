@@ -13,6 +13,7 @@ from keywright.accounts import AccountType, Principal, PrincipalKind, Role, crea
 from keywright.accounts.principal import TokenScope
 from keywright.audit import PLATFORM_CHAIN, events_newest_first
 from keywright.identity import (
+    Invited,
     Opening,
     SignIn,
     accept_invitation,
@@ -22,7 +23,7 @@ from keywright.identity import (
     open_session,
 )
 from keywright.keyring import Keyring
-from keywright.mail import Outbox
+from keywright.mail import Letter, Outbox
 from keywright.mail.outbox import read_message
 from keywright.storage import Database, WriteSession
 
@@ -43,6 +44,7 @@ class PeopleWorld:
         self.keyring = Keyring("k1", {"k1": b"k" * 32})
         self.outbox = Outbox(self.keyring, "https://keys.example.com", os.urandom)
         self.account = ""
+        self._seen = 0
 
     async def write(self, work: Callable[..., Awaitable[ResultT]], *arguments: Any, **more: Any) -> ResultT:
         """Run a service in a transaction of its own; committed unless it raises."""
@@ -61,20 +63,22 @@ class PeopleWorld:
         )
         self.account = made.account_id
 
+    async def another_account(self, kind: AccountType = AccountType.CORPORATE) -> str:
+        made = await self.write(create_account, OPERATOR, name="Other", account_type=kind, random_bytes=os.urandom)
+        return made.account_id
+
+    async def invite_to(
+        self, account: str, email: str, role: Role = Role.VIEWER, *, by: Principal = OPERATOR
+    ) -> Invited:
+        """What whoever invites gets to see."""
+        more = {"random_bytes": os.urandom, "outbox": self.outbox, "lasts_seconds": 3600}
+        return await self.write(invite, by, account, email=email, name="Kim", role=role, **more)
+
     async def invite(self, email: str = KIM, role: Role = Role.OWNER) -> tuple[str, str | None]:
-        """The person's ID, and their invitation's token."""
-        invited = await self.write(
-            invite,
-            OPERATOR,
-            self.account,
-            email=email,
-            name="Kim",
-            role=role,
-            lasts_seconds=3600,
-            random_bytes=os.urandom,
-            outbox=self.outbox,
-        )
-        return invited.member.person.person_id, invited.token
+        """The person's ID, and their invitation's token as it was mailed; None if they need none."""
+        invited = await self.invite_to(self.account, email, role)
+        person_id = invited.member.person.person_id
+        return person_id, None if invited.has_come else self.invitations(email)[-1]
 
     async def person(self, email: str = KIM) -> str:
         """Someone with a password; their ID."""
@@ -98,11 +102,11 @@ class PeopleWorld:
         """Someone with a session, as `authenticate_session` finds them."""
         return await self.visitor(await self.open(email))
 
-    async def history(self) -> list[str]:
-        """Actions of the platform's chain, oldest first."""
+    async def history(self, chain: str = PLATFORM_CHAIN) -> list[str]:
+        """Actions of a chain, the platform's unless told otherwise, oldest first."""
 
         async def work(session: WriteSession) -> list[str]:
-            found = await events_newest_first(session, PLATFORM_CHAIN, before_seq=None, limit=100)
+            found = await events_newest_first(session, chain, before_seq=None, limit=100)
             return [event.action for event in reversed(found)]
 
         return await self.read(work)
@@ -113,13 +117,28 @@ class PeopleWorld:
         connection.close()
         return int(count)
 
-    def mail(self) -> list[tuple[str, str]]:
-        """Address and text of the mail that waits, oldest first."""
+    def letters(self) -> list[Letter]:
+        """The mail that waits, oldest first."""
         with sqlite3.connect(self.file) as connection:
             found = connection.execute("SELECT id, recipient, sealed_message FROM outgoing_mail ORDER BY rowid")
             letters = [(to, self.keyring.open(sealed, key)) for key, to, sealed in found.fetchall()]
         connection.close()
-        return [(to, read_message(to, message).text) for to, message in letters]
+        return [read_message(to, message) for to, message in letters]
+
+    def mail(self) -> list[tuple[str, str]]:
+        """Address and text of the mail that waits, oldest first."""
+        return [(letter.to, letter.text) for letter in self.letters()]
+
+    def subjects(self) -> list[tuple[str, str]]:
+        """Address and subject of the mail that came since this was last asked, by address."""
+        new = self.letters()[self._seen :]
+        self._seen += len(new)
+        return sorted((letter.to, letter.subject) for letter in new)
+
+    def invitations(self, email: str) -> list[str]:
+        """Tokens of the invitations that were mailed to someone, oldest first."""
+        texts = [text for to, text in self.mail() if to == email.lower()]
+        return [found for text in texts for found in re.findall(r"/invitations/(kwi_[0-9a-f]{64})", text)]
 
     def links(self) -> list[str]:
         """Tokens of the links to set a password that were mailed, oldest first."""

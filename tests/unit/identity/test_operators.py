@@ -39,7 +39,7 @@ async def add(people: PeopleWorld, email: str = MARIA, principal: Principal = HE
 
 async def maria_signs_in(people: PeopleWorld) -> Principal:
     _, token = await add(people)
-    await people.write(reset_password, token, password_hash="hash")
+    await people.write(reset_password, token, password_hash="hash", outbox=people.outbox)
     return await people.signed_in(MARIA)
 
 
@@ -49,7 +49,7 @@ async def test_an_operator_is_added_sets_a_password_and_signs_in(people: PeopleW
     assert people.mail()[-1][0] == MARIA
     assert people.links() == [token]
     people.now += 604799
-    await people.write(reset_password, token, password_hash="hash")
+    await people.write(reset_password, token, password_hash="hash", outbox=people.outbox)
     principal = await people.signed_in(MARIA)
     assert (principal.kind, principal.id, principal.name) == (PrincipalKind.OPERATOR, operator.person_id, MARIA)
     assert principal.actor() == {"kind": "operator", "id": operator.person_id, "name": MARIA}
@@ -74,7 +74,7 @@ async def test_the_link_runs_out_and_a_new_one_can_be_had_until_the_password_is_
         await people.read(find_password_reset, old)
     second, new = await add(people)
     assert second.person_id == first.person_id
-    await people.write(reset_password, new, password_hash="hash")
+    await people.write(reset_password, new, password_hash="hash", outbox=people.outbox)
     with pytest.raises(Conflict, match="already"):
         await add(people)
     assert await people.history() == ["operator.added", "operator.invited_again", "person.password_reset"]
@@ -94,7 +94,7 @@ async def test_nobody_is_both_an_operator_and_a_user(people: PeopleWorld):
 async def test_a_former_user_becomes_an_operator_and_the_other_way_round(people: PeopleWorld):
     await people.person("other@example.com")
     kim = await people.person()
-    await people.write(remove_user, OPERATOR, people.account, kim)
+    await people.write(remove_user, OPERATOR, people.account, kim, outbox=people.outbox)
     operator, _ = await add(people, KIM)
     assert (operator.person_id, operator.has_password) == (kim, False)
     await people.write(remove_operator, HERE, email=KIM)
@@ -114,7 +114,7 @@ async def test_a_removed_operator_is_out_at_once_with_all_they_had(people: Peopl
     with pytest.raises(Unauthenticated):
         await people.open(MARIA)
     with pytest.raises(NotFound):
-        await people.write(reset_password, people.links()[-1], password_hash="another")
+        await people.write(reset_password, people.links()[-1], password_hash="another", outbox=people.outbox)
     assert [people.rows(table) for table in ("operators", "passwords", "sessions", "totp_secrets")] == [0] * 4
     with pytest.raises(NotFound, match="keywright operator list"):
         await people.write(remove_operator, HERE, email=MARIA)

@@ -52,7 +52,9 @@ class Passkeys:
         device = device or SoftAuthenticator(HERE.origin)
         question = await self.people.write(begin_passkey, principal, **ASKED)
         answer = device.create(question.options, **lies)
-        _, codes = await self.people.write(add_passkey, principal, question.token, answer, name=name, **ASKED)
+        _, codes = await self.people.write(
+            add_passkey, principal, question.token, answer, name=name, outbox=self.people.outbox, **ASKED
+        )
         return device, codes
 
     async def ask(self) -> PasskeyQuestion:
@@ -132,7 +134,13 @@ async def test_with_a_passkey_the_password_alone_opens_nothing(people: PeopleWor
     assert (await passkeys.finish(question.token, device.get(question.options))).id == kim.id
     question = await passkeys.half()
     assert await people.write(
-        finish_with_code, question.token, codes[0], OPENING, keyring=people.keyring, random_bytes=os.urandom
+        finish_with_code,
+        question.token,
+        codes[0],
+        OPENING,
+        keyring=people.keyring,
+        random_bytes=os.urandom,
+        outbox=people.outbox,
     )
 
 
@@ -266,7 +274,7 @@ async def test_an_answer_comes_within_five_minutes(
         await passkeys.enter(question.token, phone.get(question.options))
     answer = SoftAuthenticator(HERE.origin).create(making.options)
     with pytest.raises(Unauthenticated, match="five minutes"):
-        await people.write(add_passkey, kim, making.token, answer, name="Late", **ASKED)
+        await people.write(add_passkey, kim, making.token, answer, name="Late", outbox=people.outbox, **ASKED)
 
 
 async def test_a_count_that_does_not_grow_is_a_copy(passkeys: Passkeys, phone: SoftAuthenticator):
@@ -311,7 +319,7 @@ async def test_someone_elses_beginning_or_passkey_is_not_taken(
     making = await people.write(begin_passkey, kim, **ASKED)
     answer = SoftAuthenticator(HERE.origin).create(making.options)
     with pytest.raises(Unauthenticated, match="someone else"):
-        await people.write(add_passkey, other, making.token, answer, name="Theirs", **ASKED)
+        await people.write(add_passkey, other, making.token, answer, name="Theirs", outbox=people.outbox, **ASKED)
     with pytest.raises(Conflict, match="in use already"):
         await passkeys.make(other, phone)
     assert people.rows("passkeys") == 1
@@ -325,7 +333,7 @@ async def test_ten_passkeys_and_no_more(people: PeopleWorld, passkeys: Passkeys,
         await passkeys.make(kim)
     answer = SoftAuthenticator(HERE.origin).create(waiting.options)
     with pytest.raises(Conflict, match="10 passkeys"):
-        await people.write(add_passkey, kim, waiting.token, answer, name="11", **ASKED)
+        await people.write(add_passkey, kim, waiting.token, answer, name="11", outbox=people.outbox, **ASKED)
     assert people.rows("passkeys") == 10
 
 
@@ -337,8 +345,8 @@ async def test_a_removed_passkey_is_nothing(
     other = await people.signed_in("other@example.com")
     for who, name in ((other, kept.passkey_id), (kim, ""), (kim, "x")):
         with pytest.raises(NotFound):
-            await people.write(remove_passkey, who, name)
-    await people.write(remove_passkey, kim, kept.passkey_id)
+            await people.write(remove_passkey, who, name, outbox=people.outbox)
+    await people.write(remove_passkey, kim, kept.passkey_id, outbox=people.outbox)
     question = await passkeys.ask()
     with pytest.raises(Unauthenticated):
         await passkeys.enter(question.token, phone.get(question.options))
@@ -353,8 +361,8 @@ async def test_an_old_session_makes_and_removes_none(people: PeopleWorld, kim: P
     people.now += 600
     for attempt in (
         people.write(begin_passkey, kim, **ASKED),
-        people.write(add_passkey, kim, making.token, answer, name="x", **ASKED),
-        people.write(remove_passkey, kim, encode(phone.credential_id)),
+        people.write(add_passkey, kim, making.token, answer, name="x", outbox=people.outbox, **ASKED),
+        people.write(remove_passkey, kim, encode(phone.credential_id), outbox=people.outbox),
     ):
         with pytest.raises(ProofRequired):
             await attempt
@@ -365,7 +373,7 @@ async def test_passkeys_go_with_the_last_membership(
 ):
     await people.person("other@example.com")
     question = await passkeys.ask()
-    await people.write(remove_user, OPERATOR, people.account, kim.id)
+    await people.write(remove_user, OPERATOR, people.account, kim.id, outbox=people.outbox)
     with pytest.raises(Unauthenticated):
         await passkeys.enter(question.token, phone.get(question.options))
     assert people.rows("passkeys") == 0
@@ -403,7 +411,7 @@ async def test_whatever_is_sent_is_refused_in_words(
     for answer in (*nonsense, *(broken(random, made) for _ in range(400))):
         # It is signed by nobody: with some other byte it may be whole. What counts is that nothing else is raised.
         with contextlib.suppress(KeywrightError):
-            await people.write(add_passkey, kim, making.token, answer, name="x", **ASKED)
+            await people.write(add_passkey, kim, making.token, answer, name="x", outbox=people.outbox, **ASKED)
             making = await people.write(begin_passkey, kim, **ASKED)
             made = SoftAuthenticator(HERE.origin).create(making.options)
     assert await passkeys.enter(question.token, phone.get(question.options)), "the true answer still holds"

@@ -31,12 +31,12 @@ async def test_a_link_sets_a_new_password_once_and_signs_out_everywhere(people: 
     assert await people.visitor(session), "asking changes nothing"
     found = await people.read(find_password_reset, link)
     assert (found.email, found.expires_at) == (KIM, (people.now + 3600) * 1000)
-    await people.write(reset_password, link, password_hash="new hash")
+    await people.write(reset_password, link, password_hash="new hash", outbox=people.outbox)
     assert (await people.sign_in()).password_hash == "new hash"
     with pytest.raises(Unauthenticated):
         await people.visitor(session)
     with pytest.raises(NotFound):
-        await people.write(reset_password, link, password_hash="another hash")
+        await people.write(reset_password, link, password_hash="another hash", outbox=people.outbox)
     assert (await people.sign_in()).password_hash == "new hash"
     assert await people.history() == ["person.password_reset"]
 
@@ -48,7 +48,7 @@ async def test_a_newer_link_ends_the_older(people: PeopleWorld):
     first, second = people.links()
     with pytest.raises(NotFound):
         await people.read(find_password_reset, first)
-    await people.write(reset_password, second, password_hash="new hash")
+    await people.write(reset_password, second, password_hash="new hash", outbox=people.outbox)
 
 
 async def test_a_link_runs_out_after_an_hour(people: PeopleWorld):
@@ -59,7 +59,7 @@ async def test_a_link_runs_out_after_an_hour(people: PeopleWorld):
     assert await people.read(find_password_reset, link)
     people.now += 0.001
     with pytest.raises(NotFound, match="ask for a new one"):
-        await people.write(reset_password, link, password_hash="new hash")
+        await people.write(reset_password, link, password_hash="new hash", outbox=people.outbox)
 
 
 async def test_the_unknown_and_the_merely_invited_get_nothing(people: PeopleWorld):
@@ -75,9 +75,9 @@ async def test_a_link_ends_with_the_last_membership(people: PeopleWorld):
     await people.person("other@example.com")
     await ask(people)
     (link,) = people.links()
-    await people.write(remove_user, OPERATOR, people.account, person_id)
+    await people.write(remove_user, OPERATOR, people.account, person_id, outbox=people.outbox)
     with pytest.raises(NotFound):
-        await people.write(reset_password, link, password_hash="new hash")
+        await people.write(reset_password, link, password_hash="new hash", outbox=people.outbox)
     assert (await people.read(find_sign_in, KIM)).password_hash is None
 
 
@@ -86,5 +86,5 @@ async def test_one_persons_link_is_of_no_use_for_another(people: PeopleWorld):
     await people.person("other@example.com")
     await ask(people)
     (link,) = people.links()
-    await people.write(reset_password, link, password_hash="new hash")
+    await people.write(reset_password, link, password_hash="new hash", outbox=people.outbox)
     assert (await people.sign_in("other@example.com")).password_hash == "hash of other@example.com"

@@ -48,7 +48,13 @@ class Kim:
 
     async def finish(self, token: str, code: str) -> str:
         return await self.people.write(
-            finish_with_code, token, code, OPENING, keyring=self.people.keyring, random_bytes=os.urandom
+            finish_with_code,
+            token,
+            code,
+            OPENING,
+            keyring=self.people.keyring,
+            random_bytes=os.urandom,
+            outbox=self.people.outbox,
         )
 
     async def at_once(self, code: str) -> str:
@@ -59,6 +65,7 @@ class Kim:
             OPENING,
             keyring=self.people.keyring,
             random_bytes=os.urandom,
+            outbox=self.people.outbox,
         )
 
     @property
@@ -78,7 +85,7 @@ async def kim(people: PeopleWorld) -> Kim:
     found.principal = await people.signed_in()
     keyring = {"keyring": people.keyring, "random_bytes": os.urandom}
     found.app = pyotp.parse_uri((await people.write(begin_totp, found.principal, **keyring)).uri)
-    found.codes = await people.write(confirm_totp, found.principal, found.shown, **keyring)
+    found.codes = await people.write(confirm_totp, found.principal, found.shown, outbox=people.outbox, **keyring)
     people.now += 30
     return found
 
@@ -102,8 +109,9 @@ async def test_a_factor_that_came_while_the_password_was_checked_counts(people: 
     assert not stale.needs_second_factor
     with pytest.raises(SecondFactorRequired):
         await people.write(open_session, stale, OPENING, random_bytes=os.urandom)
+    tools = {"keyring": people.keyring, "random_bytes": os.urandom, "outbox": people.outbox}
     with pytest.raises(Unauthenticated):
-        await people.write(open_session_with_code, stale, "", OPENING, keyring=people.keyring, random_bytes=os.urandom)
+        await people.write(open_session_with_code, stale, "", OPENING, **tools)
 
 
 async def test_password_and_code_at_once(people: PeopleWorld, kim: Kim):
@@ -159,7 +167,7 @@ async def test_two_who_finish_it_at_once_are_one(people: PeopleWorld, kim: Kim):
 async def test_a_changed_password_ends_half_a_sign_in(people: PeopleWorld, kim: Kim):
     token = await kim.begin()
     checked = await people.read(find_own_sign_in, kim.principal)
-    await people.write(change_password, kim.principal, checked, password_hash="new hash")
+    await people.write(change_password, kim.principal, checked, password_hash="new hash", outbox=people.outbox)
     with pytest.raises(Unauthenticated):
         await kim.finish(token, kim.shown)
     with pytest.raises(Unauthenticated):
@@ -168,7 +176,7 @@ async def test_a_changed_password_ends_half_a_sign_in(people: PeopleWorld, kim: 
 
 async def test_a_new_password_by_mail_leaves_the_second_factor(people: PeopleWorld, kim: Kim):
     await people.write(request_password_reset, KIM, outbox=people.outbox, random_bytes=os.urandom)
-    await people.write(reset_password, people.links()[0], password_hash="new hash")
+    await people.write(reset_password, people.links()[0], password_hash="new hash", outbox=people.outbox)
     with pytest.raises(SecondFactorRequired):
         await people.open()
     assert await kim.at_once(kim.shown)
@@ -195,21 +203,21 @@ async def test_a_recovery_code_used_by_many_at_once_lets_one_in(kim: Kim):
 
 
 async def test_renewed_codes_end_the_earlier(people: PeopleWorld, kim: Kim):
-    fresh = await people.write(renew_recovery_codes, kim.principal, random_bytes=os.urandom)
+    fresh = await people.write(renew_recovery_codes, kim.principal, random_bytes=os.urandom, outbox=people.outbox)
     assert not set(fresh) & set(kim.codes)
     with pytest.raises(Unauthenticated):
         await kim.at_once(kim.codes[0])
     assert await kim.at_once(fresh[0])
     people.now += 600
     with pytest.raises(ProofRequired):
-        await people.write(renew_recovery_codes, kim.principal, random_bytes=os.urandom)
+        await people.write(renew_recovery_codes, kim.principal, random_bytes=os.urandom, outbox=people.outbox)
 
 
 async def test_recovery_codes_need_something_to_stand_in_for(people: PeopleWorld):
     await people.person()
     principal = await people.signed_in()
     with pytest.raises(Conflict, match="set up an app or a passkey first"):
-        await people.write(renew_recovery_codes, principal, random_bytes=os.urandom)
+        await people.write(renew_recovery_codes, principal, random_bytes=os.urandom, outbox=people.outbox)
 
 
 async def test_with_the_last_membership_everything_goes_and_an_invitation_is_the_way_back(
@@ -217,7 +225,7 @@ async def test_with_the_last_membership_everything_goes_and_an_invitation_is_the
 ):
     await people.person("other@example.com")
     token = await kim.begin()
-    await people.write(remove_user, OPERATOR, people.account, kim.principal.id)
+    await people.write(remove_user, OPERATOR, people.account, kim.principal.id, outbox=people.outbox)
     assert [people.rows(table) for table in ("totp_secrets", "recovery_codes", "challenges")] == [0, 0, 0]
     with pytest.raises(Unauthenticated):
         await kim.finish(token, kim.shown)

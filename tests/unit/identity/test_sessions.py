@@ -103,7 +103,7 @@ async def test_a_proof_needs_the_session_and_the_password_that_were_there(people
     token = await people.open()
     principal = await people.visitor(token)
     checked = await people.read(find_own_sign_in, principal)
-    await people.write(change_password, principal, checked, password_hash="new hash")
+    await people.write(change_password, principal, checked, password_hash="new hash", outbox=people.outbox)
     with pytest.raises(Unauthenticated, match="password is wrong"):
         await people.write(prove, principal, checked)
     checked = await people.read(find_own_sign_in, principal)
@@ -118,9 +118,8 @@ async def test_a_changed_password_ends_the_other_sessions(people: PeopleWorld):
     principal = await people.visitor(token)
     stale = await people.sign_in()
     people.now += 3600
-    changed = await people.write(
-        change_password, principal, await people.read(find_own_sign_in, principal), password_hash="new hash"
-    )
+    checked = await people.read(find_own_sign_in, principal)
+    changed = await people.write(change_password, principal, checked, password_hash="new hash", outbox=people.outbox)
     assert changed.proved_at == people.now * 1000
     assert await people.visitor(token) == changed
     with pytest.raises(Unauthenticated):

@@ -34,7 +34,8 @@ async def begin(people: PeopleWorld, principal: Principal) -> pyotp.TOTP:
 
 
 async def confirm(people: PeopleWorld, principal: Principal, code: str) -> list[str]:
-    return await people.write(confirm_totp, principal, code, keyring=people.keyring, random_bytes=os.urandom)
+    more = {"keyring": people.keyring, "random_bytes": os.urandom, "outbox": people.outbox}
+    return await people.write(confirm_totp, principal, code, **more)
 
 
 async def use(people: PeopleWorld, person_id: str, code: str) -> bool:
@@ -172,18 +173,22 @@ async def test_there_is_one_app_and_it_can_be_removed(people: PeopleWorld, kim: 
             await attempt
     with pytest.raises(NotFound):
         await people.read(waiting_totp, kim, keyring=people.keyring)
-    await people.write(remove_totp, kim)
+    await people.write(remove_totp, kim, outbox=people.outbox)
     found = await people.read(list_second_factors, kim)
     assert (bool(found), found.recovery_codes_left) == (False, 0)
     assert await people.open()
     with pytest.raises(NotFound):
-        await people.write(remove_totp, kim)
+        await people.write(remove_totp, kim, outbox=people.outbox)
     assert await people.history() == ["person.totp_added", "person.totp_removed"]
 
 
 async def test_an_old_session_changes_nothing(people: PeopleWorld, kim: Principal, app: pyotp.TOTP):
     people.now += 600
-    for attempt in (begin(people, kim), confirm(people, kim, "1"), people.write(remove_totp, kim)):
+    for attempt in (
+        begin(people, kim),
+        confirm(people, kim, "1"),
+        people.write(remove_totp, kim, outbox=people.outbox),
+    ):
         with pytest.raises(ProofRequired):
             await attempt
     with pytest.raises(Forbidden):

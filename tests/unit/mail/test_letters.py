@@ -9,13 +9,18 @@ import re
 import pytest
 
 from keywright.mail import Letter, letters
-from keywright.mail.letters import KeyNews
+from keywright.mail.letters import KeyNews, UserNews
 from keywright.mail.transports import Unsendable, compose
 
 BASE = "https://keys.example.com"
 AT_MS = 1_795_000_000_000  # 2026-11-18 11:06:40 UTC
 ABOUT = {"account_id": "acc_1", "account_name": "Acme Ltd"}
 NEWS = KeyNews("ck_1", "shop, live", "int@acme.example", "acc_1", "Acme Ltd", "olga@acme.example", AT_MS)
+USER = UserNews(
+    "lee@acme.example", "Viewer", None, "acc_1", "Acme Ltd", "maria@bank.example, relationship manager", AT_MS
+)
+CHANGED = UserNews("lee@acme.example", "Viewer", "Owner", "acc_1", "Acme Ltd", "olga@acme.example", AT_MS)
+USERS_PAGE = f"{BASE}/accounts/acc_1/users"
 KEYS_PAGE = f"{BASE}/accounts/acc_1/api-keys"
 
 ALL = {
@@ -30,6 +35,18 @@ ALL = {
     "access disabled": letters.access_disabled("kim@example.com", BASE, **ABOUT, reason="Unpaid.", at_ms=AT_MS),
     "key created": letters.key_created("kim@example.com", BASE, NEWS),
     "key deleted": letters.key_deleted("kim@example.com", BASE, NEWS),
+    "user added": letters.user_added("kim@example.com", BASE, USER),
+    "user invited again": letters.user_invited_again("kim@example.com", BASE, USER),
+    "role changed": letters.user_role_changed("kim@example.com", BASE, CHANGED),
+    "user removed": letters.user_removed("kim@example.com", BASE, USER),
+    "your role": letters.your_role_changed("kim@example.com", BASE, CHANGED),
+    "you were removed": letters.you_were_removed("kim@example.com", BASE, USER),
+    "sign-in changed": letters.sign_in_changed(
+        "kim@example.com", BASE, what="A passkey was added.", at_ms=AT_MS, address="192.0.2.1"
+    ),
+    "sign-in changed from nowhere": letters.sign_in_changed(
+        "kim@example.com", BASE, what="A passkey was added.", at_ms=AT_MS, address=None
+    ),
 }
 
 
@@ -60,6 +77,18 @@ def test_what_each_says():
             "11:06 UTC",
             "new key",
         ],
+    }
+    who = ["lee@acme.example", "Viewer", "Acme Ltd (acc_1)", "11:06 UTC"]
+    manager = "maria@bank.example, relationship manager"
+    said |= {
+        "user added": [*who, manager, "was added", "remove them at once", USERS_PAGE],
+        "user invited again": [*who, manager, "another invitation", "remove them at once", USERS_PAGE],
+        "role changed": [*who, "Owner", "olga@acme.example", "change the role back", USERS_PAGE],
+        "user removed": [*who, manager, "no longer a user", "add them again", USERS_PAGE],
+        "your role": [*who, "Owner", "olga@acme.example", "did not expect", f"{BASE}/accounts/acc_1"],
+        "you were removed": [*who, manager, "no longer a user", "did not expect", f"{BASE}/accounts"],
+        "sign-in changed": ["A passkey was added.", "11:06 UTC", "192.0.2.1", f"{BASE}/forgot-password", "not you"],
+        "sign-in changed from nowhere": ["A passkey was added.", "11:06 UTC", f"{BASE}/security", "not you"],
     }
     assert said.keys() == ALL.keys()
     for name, words in said.items():

@@ -11,11 +11,20 @@ _WIDTH = 78
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail to one address. Its text stays out of logs: a link in it may be as good as a password."""
+    """A mail to one address. Its text stays out of logs: a link in it may be as good as a password.
+
+    Args:
+        to: the address.
+        subject: its subject.
+        text: its text.
+        is_warning: whether it goes out however many went to the address before. Such a letter tells someone of what
+            strangers cannot bring about, and nobody may keep it from them by flooding them first.
+    """
 
     to: str
     subject: str
     text: str = field(repr=False)
+    is_warning: bool = False
 
 
 def keys_page(base_url: str, account_id: str) -> str:

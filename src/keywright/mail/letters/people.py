@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.mail.letters.letter import Letter, duration, written
+from keywright.mail.letters.letter import Letter, duration, facts, when, written
 
 
 def invitation(to: str, base_url: str, *, token: str, account_name: str, by: str, lasts_seconds: int) -> Letter:
@@ -106,4 +106,34 @@ def operator_added(to: str, base_url: str, *, token: str, lasts_seconds: int) ->
             f"The link works once, and for {duration(lasts_seconds)}. Whoever has it can set your password, so keep it"
             " to yourself.",
         ),
+    )
+
+
+def sign_in_changed(to: str, base_url: str, *, what: str, at_ms: int, address: str | None) -> Letter:
+    """Tell someone that the way they sign in was changed, so that nobody else does it unnoticed.
+
+    Args:
+        to: the person's address.
+        base_url: where people reach the control plane.
+        what: what happened, a sentence.
+        at_ms: when, milliseconds since 1970 UTC.
+        address: the network address from which the one who did it signed in, or None if it is not known.
+
+    Returns:
+        The letter.
+    """
+    return Letter(
+        to,
+        "Your sign-in was changed",
+        written(
+            "Hello,",
+            what,
+            facts({"When": when(at_ms), "From": address}),
+            "You need to do nothing if this was you.",
+            f"If this was not you: set a new password now, which ends every session.\n{base_url}/forgot-password",
+            f"Then sign in and remove what is not yours.\n{base_url}/security",
+            "If you cannot get in, have whoever manages your account's users, or your relationship manager, remove you"
+            " at once and invite you anew.",
+        ),
+        is_warning=True,
     )

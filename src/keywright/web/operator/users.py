@@ -69,8 +69,15 @@ def show_invitation(
         The answer.
     """
     here = f"/operator/accounts/{account.account_id}"
+    email = invited.member.person.email
+    if invited.has_come:
+        text = f"{email} has a password already, and finds {account.name} at the next sign-in."
+        return go_to(request, here, Notice(text, title=title))
     if invited.token is None:
-        text = f"{invited.member.person.email} has a password already, and finds {account.name} at the next sign-in."
+        text = (
+            f"The link went to {email} by mail only. It is not shown, because whoever holds it can act as that person,"
+            " who belongs to another account as well or had a password before."
+        )
         return go_to(request, here, Notice(text, title=title))
     return page(
         request,

@@ -62,9 +62,15 @@ async def post_confirm(
         await control.throttle.begin_second_factor(person.id)
         async with control.database.write() as session:
             codes = await confirm_totp(
-                session, person, form.get("code"), keyring=control.keyring, random_bytes=control.random_bytes
+                session,
+                person,
+                form.get("code"),
+                keyring=control.keyring,
+                random_bytes=control.random_bytes,
+                outbox=control.outbox,
             )
             await session.commit()
+        control.wake_mail()
     except (InvalidRequest, TooManyRequests) as error:
         faults = error.faults if isinstance(error, InvalidRequest) else [Fault("code", error.message)]
         status = 400 if isinstance(error, InvalidRequest) else 429
@@ -93,8 +99,9 @@ async def post_remove_app(request: Request[Any, Any, Any], control: Control, for
         return await show(request, "app_remove", status=400, faults=error)
     try:
         async with control.database.write() as session:
-            await remove_totp(session, person)
+            await remove_totp(session, person, outbox=control.outbox)
             await session.commit()
+        control.wake_mail()
     except NotFound as error:
         return go_to(request, HOME, Notice.of(error))
     return go_to(request, HOME, Notice("Signing in no longer takes its codes.", title="The app is removed."))

@@ -65,8 +65,10 @@ async def post_passkey(
                 name=name,
                 relying_party=passkey_place(request),
                 random_bytes=control.random_bytes,
+                outbox=control.outbox,
             )
             await session.commit()
+        control.wake_mail()
     except InvalidRequest as error:
         return await show(request, "passkey_new", status=400, faults=error, name=form.get("name"))
     except (Conflict, ProofRequired, Unauthenticated) as error:
@@ -94,8 +96,9 @@ async def post_remove_passkey(
         return await show(request, "passkey_remove", status=400, faults=error, passkey_id=passkey_id)
     try:
         async with control.database.write() as session:
-            await remove_passkey(session, person, passkey_id)
+            await remove_passkey(session, person, passkey_id, outbox=control.outbox)
             await session.commit()
+        control.wake_mail()
     except NotFound as error:
         return go_to(request, HOME, Notice.of(error))
     notice = Notice("It signs nobody in any more. Your device may still offer it: remove it there as well.")

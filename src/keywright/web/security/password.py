@@ -45,8 +45,9 @@ async def post_password(
         return await show(request, "password", status=400, faults=faults)
     password_hash = await control.passwords.hash(form.get("new_password"))
     async with control.database.write() as session:
-        await change_password(session, person, sign_in, password_hash=password_hash)
+        await change_password(session, person, sign_in, password_hash=password_hash, outbox=control.outbox)
         await session.commit()
+    control.wake_mail()
     return go_to(request, HOME, Notice("You are signed out everywhere else.", title="Your password is changed."))
 
 

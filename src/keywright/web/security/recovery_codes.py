@@ -30,8 +30,11 @@ async def post_codes(request: Request[Any, Any, Any], control: Control, form: Fo
         return await show(request, "codes_new", status=400, faults=error)
     try:
         async with control.database.write() as session:
-            codes = await renew_recovery_codes(session, person, random_bytes=control.random_bytes)
+            codes = await renew_recovery_codes(
+                session, person, random_bytes=control.random_bytes, outbox=control.outbox
+            )
             await session.commit()
+        control.wake_mail()
     except Conflict as error:
         return go_to(request, HOME, Notice.of(error))
     return show_codes(request, codes, "You have new recovery codes. Those of before no longer work.")

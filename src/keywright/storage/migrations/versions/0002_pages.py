@@ -19,6 +19,12 @@ def upgrade() -> None:
     op.add_column("credentials", sa.Column("request_hash", sa.LargeBinary(32)))
     op.create_index("ix_credentials_request_hash", "credentials", ["request_hash"], unique=True)
 
+    op.add_column("people", sa.Column("came_at", sa.BigInteger()))
+    op.execute("UPDATE people SET came_at = (SELECT changed_at FROM passwords WHERE passwords.person_id = people.id)")
+    op.add_column("invitations", sa.Column("shown_at", sa.BigInteger()))
+    # Nobody noted until now which links were shown, so all of them count as shown.
+    op.execute("UPDATE invitations SET shown_at = created_at")
+
     op.create_table(
         "operators",
         sa.Column("person_id", sa.String(40), nullable=False),
