@@ -1,11 +1,14 @@
-"""Ten minutes after the last proof, creating and deleting a key ask for the password: at its field, and only then."""
+"""Ten minutes after the last proof, what matters asks for the password: at its field, and only then."""
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
-from steps import create_key, delete_key, key_shown, let_proof_grow_old, rows, stored
+from urllib.parse import urlsplit
 
-from support.browser import Visits, check
+import pytest
+from playwright.sync_api import expect
+from steps import change, create_key, delete_key, key_shown, let_proof_grow_old, relationship_manager, rows, stored
+
+from support.browser import Visits, check, sign_in
 from support.server import PASSWORD, Server, signed
 
 
@@ -48,3 +51,70 @@ def test_an_old_proof_is_renewed_where_it_is_needed(server: Server, visits: Visi
     expect(rows(page)).to_have_count(1)
     assert server.verify(signed(key)).code == "credential_unknown"
     assert server.verify(signed(stored_too)).code == "accepted"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_relationship_manager_proves_it_before_deciding(server: Server, visits: Visits, *, scripts: bool):
+    email = f"richard.{'with' if scripts else 'without'}@platform.example"
+    account = server.account(name="Northwind Trading", enabled=False)
+    owner = server.person(account, "owner")
+    asked = server.call("POST", f"/v1/accounts/{account}/api-access/requests", {"message": "Please"}, caller=owner)
+    assert asked.status == 202
+    page = visits.new(scripts=scripts)
+    relationship_manager(server, page, email)
+    sign_in(page, email)
+    page.goto("/operator/requests")
+    with_old_proof(server, email)
+    # The page is older than the proof: its button asks now.
+    page.get_by_role("button", name="Approve the request of Northwind Trading").click()
+    expect(page.locator("#password-fault")).to_contain_text("Give your password")
+    page.get_by_role("link", name="Not now").click()
+    page.get_by_role("link", name="Approve the request of Northwind Trading").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Please")
+    check(page, f"operator-proof-{'scripts' if scripts else 'no-scripts'}")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Approve the request").click()
+    expect(page.get_by_role("status").filter(has_text="API access is enabled for Northwind Trading")).to_be_visible()
+    key = server.key(account)
+
+    with_old_proof(server, email)
+    page.goto(f"/operator/accounts/{account}/switch-off")
+    page.get_by_label("Reason").fill("The invoice is open.")
+    page.get_by_label("Type the account's name to confirm").fill("northwind trading")
+    page.get_by_role("button", name="Switch off now").click()
+    # Browsers send the form as it is, so that its fault is ours to tell; nothing that was typed is lost.
+    expect(page.locator("#password-fault")).to_contain_text("Give your password")
+    assert server.verify(signed(key)).code == "accepted"
+    expect(page.get_by_label("Reason")).to_have_value("The invoice is open.")
+    expect(page.get_by_label("Type the account's name to confirm")).to_have_value("northwind trading")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Switch off now").click()
+    expect(page.get_by_role("status").filter(has_text="API access of Northwind Trading is off.")).to_be_visible()
+    assert server.verify(signed(key)).code == "api_access_disabled"
+
+
+def test_a_new_account_is_created_once_though_the_answer_is_reloaded(server: Server, visits: Visits):
+    email = "rebecca@platform.example"
+    page = visits.new(scripts=False)
+    relationship_manager(server, page, email)
+    sign_in(page, email)
+    page.goto("/operator/accounts/new")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("Reloaded Ltd")
+    dialog.get_by_label("Email").fill("rory@reloaded.example")
+    dialog.get_by_label("Name of the user").fill("Rory")
+    dialog.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("dialog", name="Reloaded Ltd is created.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("status").filter(has_text="Reloaded Ltd was created already.")).to_be_visible()
+    assert urlsplit(page.url).path.startswith("/operator/accounts/acc_")
+    page.goto("/operator/accounts?q=reloaded")
+    expect(rows(page)).to_have_count(1)
+
+
+def with_old_proof(server: Server, email: str) -> None:
+    change(
+        server,
+        "UPDATE sessions SET proved_at = proved_at - 660000 WHERE person_id = (SELECT id FROM people WHERE email = ?)",
+        email,
+    )

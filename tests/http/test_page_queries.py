@@ -103,7 +103,10 @@ class World:
                 [PASSKEY, "olga@acme.example"],
             )
             for number in range(USERS):
-                database.execute("INSERT INTO people VALUES (?, ?, 1)", [f"usr_{number}", f"{number}@acme.example"])
+                database.execute(
+                    "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)",
+                    [f"usr_{number}", f"{number}@acme.example"],
+                )
                 row = [account, f"usr_{number}", "Kim", "viewer", number]
                 database.execute("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", row)
         database = Database(self.data_dir / "keywright.db", clock)
@@ -134,7 +137,7 @@ class World:
 
         def value(found: re.Match[str]) -> str:
             name = found[1]
-            if name == "account_id" and route.endswith("/decline"):
+            if name == "account_id" and route.endswith(("/approve", "/decline", "/enable")):
                 return self.ids["asking"]
             if name == "token" and route.startswith("/reset-password"):
                 return RESET

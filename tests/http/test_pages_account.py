@@ -414,7 +414,9 @@ def test_many_users_come_in_pages(server: Server, visit: Visit, account: str, ow
     with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
         for number in range(230):
             person = f"usr_{prefix}{number:03}"
-            database.execute("INSERT INTO people VALUES (?, ?, 1)", [person, f"{person}@example.com"])
+            database.execute(
+                "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)", [person, f"{person}@example.com"]
+            )
             # Joined in threes at the same moment, so that a page can end among them.
             row = [account, person, "Kim", "viewer", 9_000_000_000_000 + number // 3]
             database.execute("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", row)
