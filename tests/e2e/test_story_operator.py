@@ -11,14 +11,14 @@ from support.browser import Visits, check, sign_in
 from support.mail import mail_to
 from support.server import Server, signed
 
-OPERATOR, OWNER = "richard@platform.example", "nora.owner@northwind.example"
+OPERATOR, OWNER = "richard@platform.example", "nora.owner@riverbank.example"
 
 
 def test_the_console_from_a_new_account_to_one_that_is_switched_off(server: Server, visits: Visits):
     page = visits.new()
     relationship_manager(server, page, OPERATOR)
     sign_in(page, OPERATOR)
-    for name in ("Southwind Traders", "Eastwind Payments and Collections International Holding GmbH"):
+    for name in ("Sandbank Traders", "Fogbank Payments and Collections International Holding GmbH"):
         server.account("partner", name=name, enabled=False)
     page.goto("/")
     expect(page.get_by_role("heading", name="Accounts", exact=True)).to_be_visible()
@@ -41,7 +41,7 @@ def test_the_console_from_a_new_account_to_one_that_is_switched_off(server: Serv
 
     page.goto(f"/operator/accounts/{account}")
     page.get_by_role("button", name="Enable API access").click()
-    expect(page.get_by_role("status").filter(has_text="API access is enabled for Northwind Trading")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="API access is enabled for Riverbank Trading")).to_be_visible()
     kept, deleted = (server.key(account, label=label) for label in ("Shop", "Payouts"))
     deletes_a_key(page, deleted.client_id)
     assert server.verify(signed(deleted)).code == "credential_unknown"
@@ -66,21 +66,21 @@ def creates_an_account(page: Page) -> str:
     expect(page.locator("#name-fault")).to_be_visible()
     check(page, "operator-account-new-fault")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name", exact=True).fill("Northwind Trading")
+    dialog.get_by_label("Name", exact=True).fill("Riverbank Trading")
     dialog.get_by_label("Email").fill(OWNER)
     dialog.get_by_label("Name of the user").fill("Nora Owner")
     dialog.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("dialog", name="Northwind Trading is created.")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Riverbank Trading is created.")).to_be_visible()
     check(page, "operator-invited")
     page.get_by_role("button", name="Go to the account").click()
-    expect(page.get_by_role("heading", name="Northwind Trading")).to_be_visible()
+    expect(page.get_by_role("heading", name="Riverbank Trading")).to_be_visible()
     check(page, "operator-account-new")
     return urlsplit(page.url).path.rpartition("/")[2]
 
 
 def declines(server: Server, page: Page) -> None:
     page.get_by_role("navigation", name="Operator console").get_by_role("link", name="Access requests").click()
-    page.get_by_role("link", name="Decline the request of Northwind Trading").click()
+    page.get_by_role("link", name="Decline the request of Riverbank Trading").click()
     page.get_by_label("Reason").fill("The contract is not signed yet.")
     check(page, "operator-decline")
     page.get_by_role("button", name="Decline the request").click()
@@ -91,7 +91,7 @@ def declines(server: Server, page: Page) -> None:
 
 def finds_accounts(page: Page) -> None:
     page.get_by_role("navigation", name="Operator console").get_by_role("link", name="Accounts").click()
-    page.get_by_label("Name, Account ID").fill("wind")
+    page.get_by_label("Name, Account ID").fill("bank")
     page.get_by_role("button", name="Search").click()
     expect(rows(page)).to_have_count(3)
     check(page, "operator-accounts")
@@ -120,7 +120,7 @@ def switches_off(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("1 key stops working the moment you confirm")
     check(page, "operator-switch-off")
     page.get_by_label("Reason").fill("The invoice of May is open.")
-    page.get_by_label("Type the account's name to confirm").fill("northwind trading")
+    page.get_by_label("Type the account's name to confirm").fill("riverbank trading")
     page.get_by_role("button", name="Switch off now").click()
-    expect(page.get_by_role("status").filter(has_text="API access of Northwind Trading is off.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="API access of Riverbank Trading is off.")).to_be_visible()
     check(page, "operator-switched-off")
