@@ -36,7 +36,7 @@ def main(plane: Plane) -> None:
     Args:
         plane: which listener.
     """
-    for room in ("app", "telemetry", *(("api",) if plane == "control" else ("gateway", "verification"))):
+    for room in ("app", "telemetry", *(("api", "web") if plane == "control" else ("gateway", "verification"))):
         import_module(f"keywright.{room}")
     line = sys.stdin.readline()
     if not line:
