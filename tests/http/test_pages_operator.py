@@ -318,6 +318,20 @@ def test_a_user_is_invited_and_invited_again(server: Server, visit: Visit):
     assert added.notices == [f"Kim is invited. {who} has a password already, and finds Other at the next sign-in."]
 
 
+def test_no_link_is_shown_that_leads_into_another_account(server: Server, visit: Visit):
+    who, mine = address(), server.account(name="Mine")
+    body = {"email": who, "name": "Kim", "role": "owner"}
+    assert server.call("POST", f"/v1/accounts/{mine}/users", body, caller=server.operator).status == 201
+    trap = server.account(name="Trap")
+    page = fill_in(visit, at(trap, "/users/new"), at(trap, "/users"), email=who, name="Kim", role="viewer")
+    assert page.notices[0].startswith(f"Kim is invited. The link went to {who} by mail only.")
+    new = {"name": "Another trap", "type": "partner", "email": who, "user_name": "Kim"}
+    page = fill_in(visit, "/operator/accounts/new", "/operator/accounts", **new)
+    assert page.notices[0].startswith(f"Another trap is created. The link went to {who} by mail only.")
+    assert "kwi_" not in visit.answer.text
+    assert len(letters_to(server, who, "invitation")) == 3
+
+
 def user_rows(page: Page) -> list[str]:
     return [row.text for table in page.all("table") for row in table.one("tbody").all("tr")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -31,6 +32,12 @@ def invite(server: Server, account: str, who: str, *, caller: Caller | None = No
 def path_of(invited: Answer) -> str:
     assert invited.status == 201, invited.text
     return "/v1/invitations/" + str(invited.json["invitationUrl"]).rpartition("/")[2]
+
+
+def mailed_path(server: Server, who: str) -> str:
+    """The path of the newest invitation that was mailed to someone."""
+    texts = [mail.get_content() for mail in mail_to(server, who)]
+    return "/v1/invitations/" + [found for text in texts for found in re.findall("kwi_[0-9a-f]{64}", text)][-1]
 
 
 def pass_a_minute(server: Server, invited: Answer) -> None:
@@ -157,11 +164,12 @@ def test_nothing_of_someone_removed_comes_back_with_them(server: Server, account
     assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
     anew = invite(server, account, who, role="admin")
     assert anew.json["userId"] == admin.user_id
+    assert anew.json["invitationUrl"] is None, "nobody is removed and invited again to be stood in for"
     path = f"/v1/accounts/{account}/credentials"
     for old in sessions:
         assert server.call("GET", path, caller=old).code == "unauthenticated"
     assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
-    assert accept(server, path_of(anew), "another good password").status == 204
+    assert accept(server, mailed_path(server, who), "another good password").status == 204
     assert server.call("POST", "/v1/session", {"email": who, "password": PASSWORD}).code == "unauthenticated"
     assert server.call("GET", path, caller=server.sign_in(who, "another good password")).status == 200
     assert server.call("GET", path, caller=sessions[0]).code == "unauthenticated"
@@ -196,6 +204,16 @@ def test_each_account_has_its_own_name_for_someone(server: Server, account: str,
     assert add(theirs, "Kim", other_owner)["name"] == "Kim"
 
 
+def test_the_command_line_prints_no_link_that_leads_into_another_account(server: Server, account: str):
+    who, other = address(), server.account()
+    invite(server, account, who)
+    command = ("user", "add", other, who, "Kim", "--role", "owner", "--json")
+    done = run_cli(*command, data_dir=server.data_dir)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["invitationUrl"] is None
+    assert accept(server, mailed_path(server, who)).status == 204
+
+
 def test_an_owner_invites_by_mail_and_never_holds_the_link(server: Server, account: str, owner: Caller):
     who = address()
     invited = invite(server, account, who, caller=owner)
@@ -214,8 +232,12 @@ def test_a_person_in_two_accounts(server: Server):
     who = address()
     first, second = invite(server, mine, who, role="owner"), invite(server, theirs, who, role="onboarding_agent")
     assert first.json["userId"] == second.json["userId"]
-    assert accept(server, path_of(second)).status == 204
-    assert accept(server, path_of(first)).code == "not_found", "one person, one password: the other link is void"
+    assert second.json["invitationUrl"] is None, "whoever holds it would enter the first account as well"
+    assert accept(server, path_of(first)).code == "not_found", "it was shown, and would enter the second as well"
+    assert accept(server, mailed_path(server, who)).status == 204
+    for account in (mine, theirs):
+        events = server.call("GET", f"/v1/accounts/{account}/audit-events", caller=server.operator).json["events"]
+        assert events[0]["action"] == "user.invitation_accepted"
     caller = server.sign_in(who)
     later = invite(server, third, who)
     assert (later.status, later.json["invitationUrl"]) == (201, None)  # they have a password already
@@ -225,8 +247,7 @@ def test_a_person_in_two_accounts(server: Server):
     statuses = [server.call("GET", f"/v1/accounts/{each}/credentials", caller=caller).status for each in (mine, theirs)]
     assert statuses == [200, 403]
     remove(server, third, later.json["userId"])
-    assert server.call("GET", f"/v1/accounts/{mine}", caller=caller).code == "unauthenticated", "sessions end"
-    caller = server.sign_in(who)  # their password holds for the accounts that are left
+    # Session and password hold for the accounts that are left.
     assert server.call("GET", f"/v1/accounts/{third}", caller=caller).code == "not_found"
     assert server.call("GET", f"/v1/accounts/{mine}", caller=caller).status == 200
 
@@ -402,7 +423,8 @@ def test_accounts_page_by_page(server: Server):
         invite(server, account, who, role="owner" if index != 1 else "partner_admin")
         for index, account in enumerate(mine)
     ]
-    assert accept(server, path_of(invited[-1])).status == 204
+    assert [bool(each.json["invitationUrl"]) for each in invited] == [True, False, False, False]
+    assert accept(server, mailed_path(server, who)).status == 204
     caller = server.sign_in(who)
     assert paged(server, caller, 200) == [mine]
     assert paged(server, caller, 3) == [mine[:3], mine[3:]]

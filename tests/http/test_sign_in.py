@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 
 from keywright.identity import authenticate_session, begin_totp, confirm_totp, reset_password
 from keywright.keyring import KeyringFile
+from keywright.mail import Outbox
 from keywright.storage import Database
 from support.server import PASSWORD, Caller, Server, run_cli, running, signed
 
@@ -61,6 +62,10 @@ def in_database(server: Server, work: Callable[[Any], Awaitable[ResultT]]) -> Re
     return asyncio.run(run())
 
 
+def outbox_of(server: Server) -> Outbox:
+    return Outbox(KeyringFile(server.data_dir / "keyring.json", os.urandom), server.control, os.urandom)
+
+
 def set_up_app(server: Server, caller: Caller) -> tuple[pyotp.TOTP, list[str]]:
     """Give someone an app for one-time codes; the app and their recovery codes."""
     keyring = KeyringFile(server.data_dir / "keyring.json", os.urandom)
@@ -70,7 +75,8 @@ def set_up_app(server: Server, caller: Caller) -> tuple[pyotp.TOTP, list[str]]:
         principal = await authenticate_session(session, token)
         setup = await begin_totp(session, principal, keyring=keyring, random_bytes=os.urandom)
         app = pyotp.parse_uri(setup.uri)
-        codes = await confirm_totp(session, principal, app.now(), keyring=keyring, random_bytes=os.urandom)
+        tools = {"keyring": keyring, "random_bytes": os.urandom, "outbox": outbox_of(server)}
+        codes = await confirm_totp(session, principal, app.now(), **tools)
         return app, codes
 
     return in_database(server, work)
@@ -296,7 +302,7 @@ def set_password(server: Server, url: str) -> None:
     password_hash = PasswordHasher().hash(PASSWORD)
 
     async def work(session: Any) -> None:
-        await reset_password(session, token, password_hash=password_hash)
+        await reset_password(session, token, password_hash=password_hash, outbox=outbox_of(server))
 
     in_database(server, work)
 

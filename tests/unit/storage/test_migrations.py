@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from keywright.errors import Conflict, Unavailable
+from keywright.storage import migrate as migrate_module
 from keywright.storage.migrate import migrate
 from keywright.storage.tables import metadata
 
@@ -49,6 +52,35 @@ def test_the_migrations_make_what_the_tables_say(tmp_path: Path):
         schemas.append(schema_of(connection))
         connection.close()
     assert schemas[0] == schemas[1]
+
+
+def test_what_was_there_before_counts_as_come_and_as_shown(tmp_path: Path):
+    file = tmp_path / "a.db"
+    migrations = Path(migrate_module.__file__).parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO people (id, email, created_at) VALUES ('usr_1', 'a', 1), ('usr_2', 'b', 2)"
+        )
+        connection.exec_driver_sql("INSERT INTO passwords (person_id, hash, changed_at) VALUES ('usr_1', 'x', 7)")
+        connection.exec_driver_sql(
+            "INSERT INTO accounts (id, name, type, api_access, created_at)"
+            " VALUES ('acc_1', 'A', 'corporate', 'enabled', 0)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO invitations (token_hash, person_id, account_id, created_at, expires_at)"
+            " VALUES (x'00', 'usr_2', 'acc_1', 5, 9)"
+        )
+    engine.dispose()
+    assert migrate(file)[0] == "0001"
+    connection = sqlite3.connect(file)
+    assert connection.execute("SELECT came_at FROM people ORDER BY id").fetchall() == [(7,), (None,)]
+    assert connection.execute("SELECT shown_at FROM invitations").fetchall() == [(5,)]
+    connection.close()
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path):
