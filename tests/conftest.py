@@ -21,3 +21,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def data_dir(tmp_path: Path) -> Path:
     """A data directory of this test's own."""
     return tmp_path / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: their driver keeps an event loop of its own, beside which no other can run."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
