@@ -133,7 +133,9 @@ async def post_delete_key(
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
             await session.commit()
     except InvalidRequest as error:
-        return await _show(request, account_id, dialog="delete", client_id=client_id, values=form.values, faults=error, status=400)
+        return await _show(
+            request, account_id, dialog="delete", client_id=client_id, values=form.values, faults=error, status=400
+        )
     receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
     control.metrics.count_revocation()
     control.wake_mail()
