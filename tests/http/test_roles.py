@@ -138,15 +138,16 @@ def places(server: Server):
     found, elsewhere = {}, server.account()
     for kind, account in accounts.items():
         manager = ROLES[kind][0]
-        removed = server.person(account, manager)
-        server.person(elsewhere, "viewer", removed.email)  # keeps their password, not their sessions
-        path = f"/v1/accounts/{account}/users/{removed.user_id}"
-        assert server.call("DELETE", path, caller=server.operator).status == 204
+        removed, gone = server.person(account, manager), server.person(account, manager)
+        server.person(elsewhere, "viewer", removed.email)  # so their session goes on, elsewhere
+        for each in (removed, gone):
+            path = f"/v1/accounts/{account}/users/{each.user_id}"
+            assert server.call("DELETE", path, caller=server.operator).status == 204
         callers: dict[str, Caller | None] = {
             **people[kind],
             **strangers,
-            "removed": server.sign_in(removed.email),
-            "removed_session": removed,
+            "removed": removed,
+            "removed_session": gone,
             "ended_session": _signed_out(server, server.sign_in(people[kind][manager].email)),
             "expired_session": _expired(server, server.sign_in(people[kind][manager].email)),
         }
