@@ -68,9 +68,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     if isinstance(error, MethodNotAllowedException):
         status = 405
     headers = problem_headers(fault)
-    if "text/html" not in request.headers.get("accept", "text/html"):
-        # A program that lost its way understands a problem document better than a page.
-        return Response(problem_document(fault, status), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
+    if "text/html" not in request.headers.get("accept", ""):
+        # A program that lost its way understands a problem document better than a page. Browsers say what they want.
+        document = problem_document(fault, status, code="method_not_allowed" if status == 405 else None)
+        return Response(document, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
     answer = page(request, "error.html", status=status, title=title, message=sentence(message))
     answer.headers.update(headers)
     return answer
