@@ -167,7 +167,7 @@ def test_refusals_carry_them_too(site: Site):
     for answer, status in (
         (site.send("POST", "/sign-in", data={"email": "x"}), 403),
         (site.send("POST", "/security", caller=site.owner, data={"csrf": csrf}), 405),
-        (site.send("POST", "/sign-in", content=b"x" * 70_000, headers={"Content-Type": "text/plain"}), 400),
+        (site.send("POST", "/sign-in", content=b"x" * 70_000, headers={"Content-Type": "text/plain"}), 413),
         (site.send("POST", f"/accounts/{site.account}/users", caller=site.owner, data={"csrf": csrf}), 400),
         (site.send("POST", "/security/password", caller=site.owner, data={"csrf": csrf, "x": "x" * 70_000}), 413),
     ):

@@ -23,11 +23,8 @@ from keywright.web import (
     users,
 )
 from keywright.web.errors import answer_error
-from keywright.web.forms import read_form
+from keywright.web.forms import MAX_BODY_BYTES, read_form
 from keywright.web.visitor import find_visitor, let_anyone, require_visitor
-
-# The largest form is a thousand characters of text.
-MAX_BODY_BYTES = 64 * 1024
 
 
 def create_pages(control: Control) -> Litestar:

@@ -14,7 +14,7 @@ from litestar import Request
 from msgspec import Meta
 
 from keywright.control import Control
-from keywright.errors import Fault, Forbidden, InvalidRequest
+from keywright.errors import Fault, Forbidden, InvalidRequest, PayloadTooLarge
 from keywright.formats import RandomBytes
 from keywright.web.visitor import Visitor
 from keywright.wire import read_fields
@@ -22,6 +22,9 @@ from keywright.wire.browser import is_own_page
 from keywright.wire.fields import fault_in
 
 BODY_SECONDS = 10
+# The largest form is a thousand characters of text. What is larger is read and let go, up to the second bound.
+MAX_FORM_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 CSRF_FIELD = "csrf"
 MAX_PATH = 1000  # of the page to go on to after signing in
 # White space may be part of these.
@@ -69,19 +72,20 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     Raises:
         Forbidden: it comes from another site, or from a page of a session that has ended.
         InvalidRequest: it is no form, or did not arrive in time.
+        PayloadTooLarge: it is larger than any form of ours.
     """
     control: Control = request.app.state.control
     origin = request.headers.get("origin")
     if not is_own_page(origin, request.headers.get("host"), control.settings.base_url):
         raise Forbidden(f"this was sent by a page of {str(origin)[:100]}, which may not act for you here")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read_body(request)
+    except TimeoutError:
+        raise InvalidRequest([Fault("", f"the form did not arrive within {BODY_SECONDS} s")]) from None
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise InvalidRequest([Fault("", "this address takes a form, as our pages send it")])
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.body()
-    except TimeoutError:
-        raise InvalidRequest([Fault("", f"the form did not arrive within {BODY_SECONDS} s")]) from None
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100, errors="strict")
     except ValueError:
@@ -105,6 +109,18 @@ def request_id(values: Mapping[str, str], random_bytes: RandomBytes) -> str:
     """
     given = values.get("request_id", "")
     return random_bytes(16).hex() if fault_in("request_id", given, RequestId) else given
+
+
+async def _read_body(request: Request[Any, Any, Any]) -> bytes:
+    """Read the body, also past what is too large: a browser that is still sending does not hear the answer."""
+    body, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= MAX_FORM_BYTES:
+            body += chunk
+    if size > MAX_FORM_BYTES:
+        raise PayloadTooLarge("this form is larger than we read; shorten it and send it again")
+    return bytes(body)
 
 
 def local_path(path: str) -> str:
