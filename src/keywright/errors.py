@@ -5,6 +5,7 @@ Two kinds, never mixed:
     Refusal (a value)                      a request could be judged and is not let through
     KeywrightError (an exception)          we were asked for something that cannot be done
     ├── Unauthenticated                    nobody we know
+    ├── InvalidClient                      no such Client ID with such a secret
     ├── ProofRequired                      known, but must prove again who they are
     ├── Forbidden                          known, but without the role
     ├── NotFound                           absent, or not yours: alike on purpose
@@ -118,6 +119,12 @@ class Unauthenticated(KeywrightError):
     """The caller is nobody we know."""
 
     code = "unauthenticated"
+
+
+class InvalidClient(KeywrightError):
+    """Client ID and Client Secret are not those of an active key; which of the two it is, is not told."""
+
+    code = "invalid_client"
 
 
 class ProofRequired(KeywrightError):

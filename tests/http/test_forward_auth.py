@@ -61,8 +61,9 @@ def assert_refused(answer: Answer, code: str, *, status: int = 401) -> None:
     assert (answer.json["status"], answer.code) == (status, code)
     assert ("www-authenticate" in answer.headers) == (status == 401)
     if status == 401:
-        assert answer.headers["www-authenticate"].startswith("Signature ")
-        assert f'error="{code}"' in answer.headers["www-authenticate"]
+        scheme, error = ("Bearer", "invalid_token") if code.startswith("token_") else ("Signature", code)
+        assert answer.headers["www-authenticate"].startswith(f"{scheme} ")
+        assert f'error="{error}"' in answer.headers["www-authenticate"]
         assert answer.headers["accept-signature"].startswith('sig1=("@method" "@target-uri"')
         assert "keywright-client-id" not in answer.headers
 
