@@ -1,6 +1,23 @@
 """Keywright for those who sign requests: a credential, a signer, and auth objects for the usual HTTP clients."""
 
 from keywright._version import __version__
-from keywright.sdk import Credential, RequestsAuth, SignatureAuth, sign
+from keywright.sdk import (
+    Credential,
+    RequestsAuth,
+    RequestsTokenAuth,
+    SignatureAuth,
+    TokenAuth,
+    TokenError,
+    sign,
+)
 
-__all__ = ["Credential", "RequestsAuth", "SignatureAuth", "__version__", "sign"]
+__all__ = [
+    "Credential",
+    "RequestsAuth",
+    "RequestsTokenAuth",
+    "SignatureAuth",
+    "TokenAuth",
+    "TokenError",
+    "__version__",
+    "sign",
+]

@@ -1,8 +1,12 @@
 """`import keywright` is the SDK alone."""
 
+import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+
+from packaging.requirements import Requirement
 
 ALLOWED_OF_OURS = (
     "keywright._version",
@@ -29,7 +33,36 @@ def test_no_http_client_and_no_part_of_the_server_is_imported():
     ours = [name for name in modules if name.startswith("keywright.")]
     assert [name for name in ours if not name.startswith(ALLOWED_OF_OURS)] == []
     # What costs much to import and is not needed to sign.
-    assert not {"asyncio", "ssl", "email", "http.client", "urllib.request", "socket"} & set(modules)
+    dear = {"asyncio", "concurrent.futures", "email", "http.client", "logging", "socket", "ssl", "urllib.request"}
+    assert not dear & set(modules)
+
+
+def test_importing_takes_less_than_a_tenth_of_a_second(tmp_path):
+    program = "import time; began = time.perf_counter(); import keywright; print(time.perf_counter() - began)"
+    # With bytecode, as an installer leaves it; the best of several, since others work on this machine too.
+    command = [sys.executable, "-X", f"pycache_prefix={tmp_path}", "-c", program]
+    seconds = []
+    for _ in range(12):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONDONTWRITEBYTECODE": ""})
+        seconds.append(float(done.stdout))
+    assert min(seconds) < 0.1, seconds
+
+
+def test_the_base_install_has_at_most_four_packages_of_others():
+    found, to_do = set(), ["keywright"]
+    while to_do:
+        name = to_do.pop()
+        for line in importlib.metadata.requires(name) or ():
+            requirement = Requirement(line)
+            # Markers of other platforms count as well; those of extras do not.
+            if "extra ==" in str(requirement.marker or ""):
+                continue
+            other = re.sub(r"[-_.]+", "-", requirement.name).lower()
+            if other not in found:
+                found.add(other)
+                to_do.append(other)
+    assert "pynacl" in found
+    assert len(found) <= 4, found
 
 
 def test_an_auth_object_made_before_the_http_client_is_imported_is_taken_by_both():
@@ -46,6 +79,9 @@ import httpx2
 assert isinstance(auth, httpx2.Auth) and isinstance(auth, httpx.Auth)
 assert isinstance(auth, keywright.SignatureAuth)
 assert not isinstance(auth, httpx2.BasicAuth)
+auth = keywright.TokenAuth(key, "https://api.example.com/auth/token")
+assert isinstance(auth, httpx2.Auth) and isinstance(auth, httpx.Auth) and isinstance(auth, keywright.TokenAuth)
+assert not isinstance(auth, keywright.SignatureAuth)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
