@@ -67,10 +67,15 @@ class OAuthError(Exception):
         self.status = status
         self.headers = list(headers)
 
-    def answer(self) -> Answer:
-        """Answer with it."""
+    def answer(self, call: OAuthCall) -> Answer:
+        """Answer a call with it.
+
+        A client that used the Authorization header is answered in its terms (RFC 6749 section 5.2). Others are not:
+        their libraries would take the challenge for the answer, and not look at the error.
+        """
         headers = list(self.headers)
-        if self.status == 401 and not any(name == "www-authenticate" for name, _ in headers):
+        is_asked_for = any(name.lower() == "authorization" for name, _ in call.headers)
+        if self.status == 401 and is_asked_for and not any(name == "www-authenticate" for name, _ in headers):
             headers.append(("www-authenticate", CLIENT_CHALLENGE))
         return json_answer(self.status, {"error": self.error, "error_description": self.description}, headers)
 

@@ -124,14 +124,14 @@ class TokenService:
             try:
                 return await work(call)
             except OAuthError as error:
-                return error.answer()
+                return error.answer(call)
             except InvalidClient as error:
-                return OAuthError(error.code, error.message, 401).answer()
+                return OAuthError(error.code, error.message, 401).answer(call)
             except ApiAccessNotEnabled as error:
-                return OAuthError("unauthorized_client", error.message).answer()
+                return OAuthError("unauthorized_client", error.message).answer(call)
             except TooManyRequests as error:
                 later = [("retry-after", str(error.retry_after_seconds))]
-                return OAuthError(error.code, error.message, 429, later).answer()
+                return OAuthError(error.code, error.message, 429, later).answer(call)
 
         return answer
 
