@@ -24,7 +24,7 @@ from keywright.errors import (
     Unavailable,
 )
 from keywright.gateway.answers import json_answer, verdict_answer
-from keywright.gateway.forward_auth import read_original_request
+from keywright.gateway.forward_auth import read_original_request, with_problem_header
 from keywright.gateway.origin import with_origin
 from keywright.gateway.tokens import TokenAnswers
 from keywright.gateway.verify import read_verify_call
@@ -150,7 +150,7 @@ class Gateway:
         request = read_original_request(_header_lines(scope), body or None, self._api_origin)
         verdict = await self._judge(request)
         if isinstance(verdict, Refused):
-            return refusal_answer(verdict, request.method)
+            return with_problem_header(refusal_answer(verdict, request.method))
         said = {
             "keywright-client-id": verdict.client_id,
             "keywright-account-id": verdict.account_id,

@@ -1,0 +1,40 @@
+"""Each gateway between a client and a backend, asking a real Keywright."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.backends import Backend, Wire
+from support.gateways import NAMES, Certificate, gateway, make_certificate
+from support.server import Server
+from support.ways import Way
+
+
+@pytest.fixture(scope="package")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="package")
+def backend() -> Iterator[Backend]:
+    found = Backend().start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="package", params=NAMES)
+def way(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: Certificate,
+    backend: Backend,
+    server: Server,
+) -> Iterator[Way]:
+    wire = Wire(server.data.removeprefix("http://")).join()
+    folder = tmp_path_factory.mktemp(request.param)
+    account_id = server.account(name=f"Behind {request.param}")
+    with gateway(request.param, folder, certificate, keywright=wire.address, backend=backend.address) as running:
+        yield Way(running, wire, backend, server, account_id, server.key(account_id))
+    wire.cut()
