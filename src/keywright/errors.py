@@ -23,7 +23,7 @@ Codes are public and stay; HTTP status is each edge's own table, never known her
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -80,10 +80,13 @@ class Refused:
         code: the public reason.
         detail: one sentence for the person who signs: what is wrong here and what to change.
             Never holds a secret or anything that helps to forge.
+        signature_base: what the signature was checked against, for the person who signs to compare; None where that
+            does not help. Values of headers that a hop may have added are left out.
     """
 
     code: RefusalCode
     detail: str
+    signature_base: str | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:

@@ -59,18 +59,22 @@ def problem_document(fault: KeywrightError | Refused, status: int, *, code: str 
         code: a public code that stands in for the fault's own.
 
     Returns:
-        The members of RFC 9457 and `code`, and `errors` for faulty input.
+        The members of RFC 9457 and `code`; `errors` for faulty input, `signatureBase` if a signature does not
+        hold.
 
     Source: RFC 9457 section 3.
     """
     if isinstance(fault, Refused):
-        return {
+        refusal: dict[str, Any] = {
             "type": "about:blank",
             "title": fault.title,
             "status": status,
             "detail": fault.detail,
             "code": fault.code.value,
         }
+        if fault.signature_base is not None:
+            refusal["signatureBase"] = fault.signature_base
+        return refusal
     name = code or fault.code
     document: dict[str, Any] = {
         "type": "about:blank",

@@ -8,8 +8,16 @@ import pytest
 
 from support.backends import Backend, Wire
 from support.gateways import NAMES, Certificate, gateway, make_certificate
-from support.server import Server
-from support.ways import Way
+from support.server import Server, running
+from support.ways import ORIGIN, Way
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server set up as docs/gateways/tokens.md says; the origin that clients sign for is left to the gateways."""
+    settings = {"KEYWRIGHT_TOKEN_ISSUER": ORIGIN, "KEYWRIGHT_TRUSTED_PROXIES": "127.0.0.1"}
+    with running(tmp_path_factory.mktemp("gateways") / "data", workers=2, **settings) as found:
+        yield found
 
 
 @pytest.fixture(scope="package")

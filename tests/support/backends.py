@@ -16,7 +16,7 @@ from support.gateways import block
 # The very lines that the page offers to backends.
 _page: dict[str, Any] = {}
 exec(compile(block("gateways/bodies.md", "python"), "docs/gateways/bodies.md", "exec"), _page)
-body_is_genuine: Callable[[str | None, bytes], bool] = _page["body_is_genuine"]
+body_is_genuine: Callable[[str | None, str | None, bytes], bool] = _page["body_is_genuine"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Backend:
             def answer(self) -> None:
                 came = Seen(self.command, self.path, list(self.headers.items()), self._read_body())
                 seen.append(came)
-                digest = ", ".join(came.all("Content-Digest")) or None
-                genuine = body_is_genuine(digest, came.body)
+                lines = (", ".join(came.all(name)) or None for name in ("Signature-Input", "Content-Digest"))
+                genuine = body_is_genuine(*lines, came.body)
                 text = json.dumps({"from": "backend"} if genuine else {"code": "digest_mismatch"}).encode()
                 self.send_response(200 if genuine else 400)
                 self.send_header("Content-Type", "application/json")

@@ -68,15 +68,15 @@ def server_seed(server: Server) -> tuple[str, bytes]:
     return first["kid"], base64.b64decode(first["seed"])
 
 
-def forged(server: Server, client_id: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
+def forged(server: Server, of: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
     """A token with the server's own signature that says what a test wants; None leaves a claim out."""
     now = int(time.time())
     kid, seed = server_seed(server)
     said = {
         "iss": server.control,
-        "sub": client_id,
+        "sub": of,
         "aud": server.control,
-        "client_id": client_id,
+        "client_id": of,
         "account_id": "acc_forged",
         "iat": now,
         "exp": now + 3600,

@@ -33,6 +33,8 @@ def verdict_answer(verdict: Accepted | Refused) -> Answer:
             "title": verdict.title,
             "detail": verdict.detail,
         }
+        if verdict.signature_base is not None:
+            document["signatureBase"] = verdict.signature_base
         return 200, _JSON, _encode(document)
     return (
         200,

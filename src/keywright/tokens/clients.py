@@ -100,13 +100,15 @@ class Clients:
         key = await self._find(proof.client_id)
         try:
             if isinstance(proof, AssertionProof):
-                self._check_assertion(proof.assertion, key, now)
+                self._check_signature(proof.assertion, key)
             else:
                 self._check_secret(proof.client_secret, key)
         except InvalidClient as error:
             await self._note_failure(proof.client_id, address, error)
             raise
         assert key is not None  # or it was refused above
+        if isinstance(proof, AssertionProof):
+            self._check_claims(proof.assertion, key, now)
         if not key.api_access_enabled:
             raise ApiAccessNotEnabled(
                 "API access is switched off for this account; ask the platform to switch it on again"
@@ -134,20 +136,24 @@ class Clients:
         if key is None or not is_readable or not fits:
             raise InvalidClient(WRONG_CLIENT)
 
-    def _check_assertion(self, assertion: ReadAssertion, key: VerificationKey | None, now: float) -> None:
+    def _check_signature(self, assertion: ReadAssertion, key: VerificationKey | None) -> None:
         can_sign = key is not None and key.algorithm == Algorithm.ED25519
         public_key = key.key if key is not None and can_sign else self._decoy_public_key
         if not assertion.token.is_signed_by(public_key) or not can_sign or key is None:
             raise InvalidClient(
                 "the client assertion is not signed with the Client Secret of an active ed25519 API key; check both"
             )
-        # From here on the client is who it says: it may be told what is wrong.
+
+    def _check_claims(self, assertion: ReadAssertion, key: VerificationKey, now: float) -> None:
+        """Check what the client itself wrote: nobody guesses here, so it is told what is wrong; nothing is counted."""
         fault = assertion_fault(assertion, self._rules, now)
         if fault is not None:
             raise InvalidClient(fault)
         created = self._rules.created(assertion)
         if not self._is_first_use(key.client_id, assertion.jti, created, key.created_at_seconds, now):
-            raise InvalidClient("this client assertion was used before; make a new one, with a new jti, each time")
+            raise InvalidClient(
+                "this client assertion was used before, or may have been; make a new one, with a new jti, each time"
+            )
 
     async def _note_failure(self, client_id: str, address: str, error: InvalidClient) -> None:
         _log.info(

@@ -6,7 +6,11 @@ import re
 import subprocess
 import sys
 
+import pytest
 from packaging.requirements import Requirement
+
+import keywright
+from keywright.sdk import Credential
 
 ALLOWED_OF_OURS = (
     "keywright._version",
@@ -19,6 +23,8 @@ PROGRAM = """
 import sys
 before = set(sys.modules)
 import keywright
+for name in keywright.__all__:
+    getattr(keywright, name)
 import json
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
@@ -37,15 +43,32 @@ def test_no_http_client_and_no_part_of_the_server_is_imported():
     assert not dear & set(modules)
 
 
-def test_importing_takes_less_than_a_tenth_of_a_second(tmp_path):
-    program = "import time; began = time.perf_counter(); import keywright; print(time.perf_counter() - began)"
-    # With bytecode, as an installer leaves it; the best of several, since others work on this machine too.
+@pytest.mark.parametrize(
+    ("use", "limit_seconds"),
+    [
+        ("", 0.1),
+        # All that there is: some 80 ms on a slow machine.
+        ("; [getattr(keywright, name) for name in keywright.__all__]", 0.2),
+    ],
+    ids=["import", "everything"],
+)
+def test_importing_takes_less_than_a_tenth_of_a_second(tmp_path, use, limit_seconds):
+    # The processor's time: on a machine with nothing else to do, that is the time it takes.
+    program = f"import time; began = time.process_time(); import keywright{use}; print(time.process_time() - began)"
+    # With bytecode, as an installer leaves it; the best of several.
     command = [sys.executable, "-X", f"pycache_prefix={tmp_path}", "-c", program]
     seconds = []
-    for _ in range(12):
+    for _ in range(8):
         done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONDONTWRITEBYTECODE": ""})
         seconds.append(float(done.stdout))
-    assert min(seconds) < 0.1, seconds
+    assert min(seconds) < limit_seconds, seconds
+
+
+def test_names_are_there_and_others_are_not():
+    assert set(keywright.__all__) <= set(dir(keywright))
+    assert keywright.Credential is Credential
+    with pytest.raises(AttributeError, match="Credentials"):
+        _ = keywright.Credentials
 
 
 def test_the_base_install_has_at_most_four_packages_of_others():
