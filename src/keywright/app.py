@@ -22,17 +22,19 @@ from keywright.verification.replay import EmbeddedNonceStore
 if TYPE_CHECKING:
     from keywright.gateway import Gateway
     from keywright.mail import Outbox, Transport
+    from keywright.telemetry import Metrics
     from keywright.telemetry.requests import AsgiApp, Receive, Send
+    from keywright.tokens import AccessTokens, TokenService
     from keywright.verification import LastUsed, VerificationKeys, VerificationService
 
 clock = time.time
 # Paths that programs call; all others are pages.
-_API_PATHS = ("/v1", "/healthz", "/readyz", "/metrics")
+_API_PATHS = ("/v1", "/healthz", "/readyz", "/metrics", "/auth/", "/oauth2/", "/.well-known/")
 random_bytes = os.urandom
 
 
 def prepare(settings: Settings) -> None:
-    """Make everything ready that a server needs: database migrated, keyring there, memory of nonces begun.
+    """Make everything ready that a server needs: database migrated, keys there, memory of nonces begun.
 
     Args:
         settings: the deployment's.
@@ -41,10 +43,13 @@ def prepare(settings: Settings) -> None:
         Unavailable: something cannot be read or written, or database and keyring do not belong together.
         Conflict: the database is of a newer version.
     """
+    from keywright.tokens import load_or_create_signing_keys
+
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
     open_nonces(settings).close()
     asyncio.run(match_keyring(settings))
+    load_or_create_signing_keys(settings.token_keys_path, random_bytes, clock())
 
 
 def prepare_database(settings: Settings) -> None:
@@ -165,7 +170,7 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics = open_database(settings), Passwords(), Metrics()
+    database, passwords, metrics, nonces = open_database(settings), Passwords(), Metrics(), open_nonces(settings)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
     metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
@@ -173,6 +178,7 @@ def control_plane(settings: Settings) -> AsgiApp:
     async def stop() -> None:
         await postman.stop()
         passwords.close()
+        nonces.close()
         await database.close()
 
     control = Control(
@@ -182,6 +188,7 @@ def control_plane(settings: Settings) -> AsgiApp:
         passwords=passwords,
         outbox=Outbox(keyring, settings.base_url, random_bytes),
         wake_mail=postman.wake,
+        tokens=token_service(settings, database, keyring, nonces, tokens=access_tokens(settings), metrics=metrics),
         metrics=metrics,
         random_bytes=random_bytes,
         is_ready=database.check,
@@ -204,8 +211,70 @@ def _by_path(api: AsgiApp, pages: AsgiApp) -> AsgiApp:
     return choose
 
 
+def access_tokens(settings: Settings) -> AccessTokens:
+    """Wire what makes and reads access tokens; one for each process.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+
+    Returns:
+        The maker and reader.
+    """
+    from keywright.tokens import AccessTokens, SigningKeyFile
+
+    return AccessTokens(
+        SigningKeyFile(settings.token_keys_path, random_bytes, clock()),
+        issuer=settings.issuer,
+        audience=settings.audience,
+        cache_size=settings.credential_cache_size,
+    )
+
+
+def token_service(
+    settings: Settings,
+    database: Database,
+    keyring: Sealer,
+    nonces: EmbeddedNonceStore,
+    *,
+    tokens: AccessTokens,
+    metrics: Metrics,
+) -> TokenService:
+    """Wire what answers at the tokens' addresses.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        database: the truth.
+        keyring: opens the secrets of hmac-sha256 keys.
+        nonces: remembers assertions.
+        tokens: makes and reads tokens.
+        metrics: counts.
+
+    Returns:
+        The service.
+    """
+    from keywright.identity.throttle import Throttle
+    from keywright.tokens import TOKEN_PATH, AssertionRules, Clients, TokenService, nonce_of
+    from keywright.verification.replay import ReplayVerdict
+
+    def is_first_use(client_id: str, jti: str, created: int, key_created_at: float, now: float) -> bool:
+        verdict = nonces.remember(client_id, nonce_of(jti), created, key_created_at, now)
+        return verdict is ReplayVerdict.FRESH
+
+    # Clients know the token endpoint by the issuer's address, or by that of the API before which a gateway stands.
+    origins = {settings.issuer, settings.base_url, settings.api_origin or settings.issuer}
+    rules = AssertionRules(
+        audiences=frozenset({settings.issuer, *(origin + TOKEN_PATH for origin in origins)}),
+        max_age_seconds=settings.max_age_seconds,
+        max_ahead_seconds=settings.max_ahead_seconds,
+    )
+    clients = Clients(database, keyring, Throttle(), is_first_use=is_first_use, rules=rules, random_bytes=random_bytes)
+    return TokenService(
+        tokens, clients, database, keyring, count=metrics.count_token, clock=clock, random_bytes=random_bytes
+    )
+
+
 def verification_service(
-    settings: Settings, database: Database, keyring: KeyringFile
+    settings: Settings, database: Database, keyring: KeyringFile, tokens: AccessTokens | None = None
 ) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
     """Wire the verifier.
 
@@ -213,6 +282,7 @@ def verification_service(
         settings: the deployment's; `prepare` has been called.
         database: the truth.
         keyring: opens the secrets of hmac-sha256 keys.
+        tokens: reads bearer tokens; None makes one.
 
     Returns:
         The service, and the parts of it that want watching and closing.
@@ -229,7 +299,8 @@ def verification_service(
     )
     nonces, last_used = open_nonces(settings), LastUsed(database)
     profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
-    return VerificationService(keys, nonces, last_used, profile, clock), keys, nonces, last_used
+    service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))
+    return service, keys, nonces, last_used
 
 
 def data_plane(settings: Settings) -> Gateway:
@@ -242,12 +313,13 @@ def data_plane(settings: Settings) -> Gateway:
         The ASGI application.
     """
     from keywright.credentials import check_sealed_secrets
-    from keywright.gateway import Gateway
+    from keywright.gateway import Gateway, TokenAnswers
     from keywright.telemetry import Metrics
 
     database, metrics = open_database(settings), Metrics()
     keyring = KeyringFile(settings.keyring_path, random_bytes)
-    service, keys, nonces, last_used = verification_service(settings, database, keyring)
+    tokens = access_tokens(settings)
+    service, keys, nonces, last_used = verification_service(settings, database, keyring, tokens)
     metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
     metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
     metrics.watch(
@@ -280,6 +352,9 @@ def data_plane(settings: Settings) -> Gateway:
         stop=stop,
         max_body_bytes=settings.max_body_bytes,
         api_origin=settings.api_origin,
+        tokens=TokenAnswers(
+            token_service(settings, database, keyring, nonces, tokens=tokens, metrics=metrics), settings.trusted_proxies
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from keywright.mail import Outbox
 from keywright.settings import Settings
 from keywright.storage import Database
 from keywright.telemetry import Metrics
+from keywright.tokens import TokenService
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Control:
         passwords: makes and checks password hashes.
         outbox: takes mail to people, in the transaction of what it tells of.
         wake_mail: sends what was committed to the outbox, now instead of in a moment.
+        tokens: gives access tokens to clients.
         metrics: counts.
         random_bytes: unpredictable bytes.
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
@@ -40,6 +42,7 @@ class Control:
     passwords: Passwords
     outbox: Outbox
     wake_mail: Callable[[], None]
+    tokens: TokenService
     metrics: Metrics
     random_bytes: RandomBytes
     is_ready: Callable[[], Awaitable[None]]

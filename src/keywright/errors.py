@@ -5,6 +5,7 @@ Two kinds, never mixed:
     Refusal (a value)                      a request could be judged and is not let through
     KeywrightError (an exception)          we were asked for something that cannot be done
     ├── Unauthenticated                    nobody we know
+    ├── InvalidClient                      no such Client ID with such a secret
     ├── ProofRequired                      known, but must prove again who they are
     ├── Forbidden                          known, but without the role
     ├── NotFound                           absent, or not yours: alike on purpose
@@ -22,7 +23,7 @@ Codes are public and stay; HTTP status is each edge's own table, never known her
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -79,10 +80,13 @@ class Refused:
         code: the public reason.
         detail: one sentence for the person who signs: what is wrong here and what to change.
             Never holds a secret or anything that helps to forge.
+        signature_base: what the signature was checked against, for the person who signs to compare; None where that
+            does not help. Values of headers that a hop may have added are left out.
     """
 
     code: RefusalCode
     detail: str
+    signature_base: str | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
@@ -118,6 +122,12 @@ class Unauthenticated(KeywrightError):
     """The caller is nobody we know."""
 
     code = "unauthenticated"
+
+
+class InvalidClient(KeywrightError):
+    """Client ID and Client Secret are not those of an active key; which of the two it is, is not told."""
+
+    code = "invalid_client"
 
 
 class ProofRequired(KeywrightError):

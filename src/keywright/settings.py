@@ -72,6 +72,20 @@ class Settings(BaseSettings):
         default=None,
         description="Keys that seal HMAC secrets, outside the database; default: keyring.json in data_dir.",
     )
+    token_keys_file: Path | None = Field(
+        default=None,
+        description="Keys that sign access tokens, outside the database; default: token-keys.json in data_dir.",
+    )
+    token_issuer: str | None = Field(
+        default=None,
+        description="scheme://authority that access tokens name as their issuer; default: public_url.",
+    )
+    token_audience: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Whom access tokens are for; default: api_origin, then the issuer.",
+    )
     max_age_seconds: int = Field(default=300, ge=1, le=3600, description="How old a signature may be.")
     max_ahead_seconds: int = Field(default=30, ge=0, le=300, description="How far ahead a signer's clock may be.")
     max_body_bytes: int = Field(
@@ -105,7 +119,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field(default="json", description="Shape of log lines on stderr.")
 
-    @field_validator("data_dir", "keyring_file")
+    @field_validator("data_dir", "keyring_file", "token_keys_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
@@ -140,7 +154,7 @@ class Settings(BaseSettings):
             raise ValueError("this version remembers nonces in data_dir, shared by the host; leave valkey_url out")
         return None
 
-    @field_validator("public_url", "api_origin")
+    @field_validator("public_url", "api_origin", "token_issuer")
     @classmethod
     def _origin(cls, value: str | None) -> str | None:
         if value is None:
@@ -201,6 +215,21 @@ class Settings(BaseSettings):
     def keyring_path(self) -> Path:
         """The file with the keys that seal HMAC secrets."""
         return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def token_keys_path(self) -> Path:
+        """The file with the keys that sign access tokens."""
+        return self.token_keys_file or self.data_dir / "token-keys.json"
+
+    @property
+    def issuer(self) -> str:
+        """Who issues access tokens, as they say themselves."""
+        return self.token_issuer or self.base_url
+
+    @property
+    def audience(self) -> str:
+        """Whom access tokens are for, as they say themselves."""
+        return self.token_audience or self.api_origin or self.issuer
 
     @property
     def nonce_dir(self) -> Path:

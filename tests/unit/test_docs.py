@@ -9,8 +9,8 @@ import pytest
 
 from keywright.errors import REFUSAL_TITLES, KeywrightError, RefusalCode
 from keywright.formats import CLIENT_SECRET_PATTERN
+from keywright.problems import _TITLES
 from keywright.settings import Settings
-from keywright.wire.problem import _TITLES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

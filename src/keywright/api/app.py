@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from keywright import __version__
-from keywright.api import accounts, audit, credentials, health, session, users
+from keywright.api import accounts, audit, credentials, health, session, tokens, users
 from keywright.api.caller import find_principal, require_caller
 from keywright.api.description import SECURITY, describe_problems, security_schemes
 from keywright.api.errors import answer_error, nothing_here
@@ -54,7 +54,7 @@ def create_api(control: Control) -> Litestar:
     # Litestar answers what is not there beside the schema with a page; ours are problem documents everywhere.
     schema = Router("/v1", route_handlers=[], include_in_schema=False, after_request=_problem_for_page)
     app = Litestar(
-        route_handlers=[needs_caller, open_to_all, health.router],
+        route_handlers=[needs_caller, open_to_all, tokens.router, health.router],
         dependencies={"control": Provide(find_control)},
         exception_handlers={Exception: answer_error},
         request_class=JsonRequest,

@@ -13,7 +13,8 @@ from keywright.accounts import Principal
 from keywright.control import Control
 from keywright.errors import Fault, Forbidden, InvalidRequest, Unauthenticated
 from keywright.identity import authenticate_session, authenticate_token
-from keywright.wire.browser import SESSION_COOKIE, is_own_page
+from keywright.settings import Settings
+from keywright.wire.browser import SESSION_COOKIE, client_address, is_own_page
 
 ON_BEHALF_OF = "Keywright-On-Behalf-Of"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,6 +53,20 @@ async def find_principal(request: Request[Any, Any, Any]) -> Principal:
     """Hand the caller that the guard found to a handler."""
     principal: Principal = request.state.principal
     return principal
+
+
+def address_of(request: Request[Any, Any, Any], settings: Settings) -> str:
+    """Find the network address that a request comes from.
+
+    Args:
+        request: the request.
+        settings: say which proxies are ours.
+
+    Returns:
+        The nearest address that is none of our proxies'; empty if there is none.
+    """
+    peer = request.client.host if request.client else ""
+    return client_address(peer, request.headers.getall("x-forwarded-for", []), settings.trusted_proxies)
 
 
 def refuse_foreign_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

@@ -18,6 +18,7 @@ from keywright.wire import PROBLEM_TYPE, problem_document, problem_headers
 
 _STATUS = {
     "unauthenticated": 401,
+    "invalid_client": 401,
     "insufficient_user_authentication": 401,
     "forbidden": 403,
     "not_found": 404,
@@ -60,7 +61,7 @@ def answer_error(_request: Request[Any, Any, Any], error: Exception) -> Response
         _log.warning("request_failed", code=error.code, reason=error.private)
     headers = problem_headers(error)
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="keywright"'
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="keywright"')
     return _problem(problem_document(error, status), status, headers)
 
 

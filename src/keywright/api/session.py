@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import Cookie
 
-from keywright.api.caller import refuse_foreign_origin
+from keywright.api.caller import address_of, refuse_foreign_origin
 from keywright.api.shapes import AcceptInvitationInput, InvitationOutput, SignInInput
 from keywright.control import Control
 from keywright.errors import Unauthenticated
@@ -24,14 +24,14 @@ from keywright.identity import (
 from keywright.identity.sessions import WRONG_SIGN_IN
 from keywright.settings import Settings
 from keywright.storage.times import rfc3339
-from keywright.wire.browser import SESSION_COOKIE, client_address, session_cookie
+from keywright.wire.browser import SESSION_COOKIE, session_cookie
 
 
 @post("/session", status_code=204, summary="Sign in")
 async def post_session(request: Request[Any, Any, Any], control: Control, data: SignInInput) -> Response[None]:
     """Sign in with email and password, and `code` if you have a second factor; the answer sets the session cookie."""
     refuse_foreign_origin(request)
-    address = _address_of(request, control.settings)
+    address = address_of(request, control.settings)
     await control.throttle.begin_sign_in(data.email, address)
     async with control.database.read() as session:
         sign_in = await find_sign_in(session, data.email)
@@ -102,11 +102,6 @@ async def post_invitation(control: Control, token: str, data: AcceptInvitationIn
     async with control.database.write() as session:
         await accept_invitation(session, token, password_hash=password_hash)
         await session.commit()
-
-
-def _address_of(request: Request[Any, Any, Any], settings: Settings) -> str:
-    peer = request.client.host if request.client else ""
-    return client_address(peer, request.headers.getall("x-forwarded-for", []), settings.trusted_proxies)
 
 
 def _cookie(settings: Settings, token: str, lasts_seconds: int) -> Cookie:

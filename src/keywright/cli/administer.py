@@ -19,6 +19,7 @@ _COMMANDS = {
     "user": ("users", "group", "The people of an account."),
     "credential": ("credentials", "group", "API keys: list and delete. They are created by their owners."),
     "keyring": ("keyring", "group", "The keys that seal HMAC secrets."),
+    "token-key": ("token_keys", "group", "The keys that sign access tokens."),
     "audit": ("audit", "group", "The audit trail: show, export, verify."),
 }
 

@@ -6,6 +6,7 @@ import dataclasses
 import secrets
 from dataclasses import dataclass, field
 
+from keywright.cli.explain_token import TokenFound, find_token
 from keywright.errors import RefusalCode, Refused
 from keywright.formats import is_client_id
 from keywright.signatures import (
@@ -55,6 +56,7 @@ class Diagnosis:
         problems: all that a verifier would refuse, and hints.
         signature_holds: whether the signature is genuine; None if that was not checked.
         digest_holds: whether Content-Digest fits the body; None if there is none.
+        token: what its bearer token says of itself, if it carries one in place of a signature.
     """
 
     found: FoundSignature | None = None
@@ -62,6 +64,7 @@ class Diagnosis:
     problems: list[Refused] = field(default_factory=list)
     signature_holds: bool | None = None
     digest_holds: bool | None = None
+    token: TokenFound | None = None
 
 
 def diagnose(
@@ -83,7 +86,11 @@ def diagnose(
     diagnosis = Diagnosis()
     found = find_signature(request, bounds, is_client_id)
     if isinstance(found, Refused):
-        diagnosis.problems.append(found)
+        token = find_token(request, now) if found.code is RefusalCode.SIGNATURE_MISSING else None
+        if isinstance(token, TokenFound):
+            diagnosis.token = token
+        else:
+            diagnosis.problems.append(token or found)
         return diagnosis
     diagnosis.found = found
     if not is_client_id(found.key_id):

@@ -22,16 +22,21 @@ from keywright.cli.console import (
     reported,
 )
 from keywright.cli.diagnosis import Diagnosis, VerificationKey, diagnose
+from keywright.cli.explain_refusal import ServerRefusal, differences, hint_for, looks_like_refusal, read_refusal
+from keywright.cli.explain_remedies import REMEDIES
 from keywright.cli.raw_request import RawRequest, read_raw_request
 from keywright.formats import CLIENT_SECRET_PATTERN, parse_client_secret
 from keywright.signatures import ALGORITHMS, FoundSignature, SignedRequest
 
 _CLIENT_SECRET = re.compile(CLIENT_SECRET_PATTERN)
+_PRIVATE = '"(?:authorization|proxy-authorization|cookie)"'
 _LATEST = 253_402_300_799  # the end of the year 9999, where datetime ends
 
 
 def explain(
-    file: Annotated[str, typer.Argument(help="The raw request: a file, or - for stdin.", show_default=False)] = "-",
+    file: Annotated[
+        str, typer.Argument(help="The raw request, or a refusal: a file, or - for stdin.", show_default=False)
+    ] = "-",
     scheme: Annotated[
         Literal["https", "http"], typer.Option("--scheme", help="For a request line that has a path only.")
     ] = "https",
@@ -40,6 +45,10 @@ def explain(
         typer.Option(
             "--url", help="Origin or URL as the client called it; default: the Host header.", show_default=False
         ),
+    ] = None,
+    refusal: Annotated[
+        str | None,
+        typer.Option("--refusal", help="What the server answered, saved with curl -i: a file.", show_default=False),
     ] = None,
     secret_file: SecretFile = None,
     public_key: Annotated[
@@ -52,29 +61,54 @@ def explain(
     ] = None,
     at: Annotated[
         int | None,
-        typer.Option("--at", help="Judge as of this time, seconds since 1970; default: now.", show_default=False),
+        typer.Option(
+            "--at",
+            help="Judge as of this time, seconds since 1970; default: the refusal's Date, else now.",
+            show_default=False,
+        ),
     ] = None,
     client_secret: RefusedSecret = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Say what was signed of a raw HTTP request, show the signature base, and name what is wrong.
 
-    Status 0 if nothing is wrong, 1 if something is.
+    Given the server's refusal, with --refusal or in the request's place, say what to change, and where its signature
+    base differs. Status 0 if nothing is wrong, 1 if something is.
     """
     refuse_secret_argument(client_secret)
     if algorithm is not None and algorithm not in ALGORITHMS:
         fail("--algorithm: ed25519 or hmac-sha256", status=MISUSED)
     key = _verification_key(secret_file, public_key)
+    raw: RawRequest | None = None
+    refused: ServerRefusal | None = None
     with reported():
-        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        raw = read_raw_request(text, scheme=scheme, url=url)
-    now = time.time() if at is None else at
-    diagnosis = diagnose(raw.request, key, algorithm, now)
-    document = _document(raw, diagnosis, now)
-    shown = json.dumps(document, indent=2) if as_json else "\n".join(_lines(raw, diagnosis, document))
+        if refusal is not None:
+            refused = read_refusal(Path(refusal).read_bytes())
+        text = _read(file)
+        if refused is None and looks_like_refusal(text):
+            refused = read_refusal(text)
+        elif refused is None or text.strip():
+            raw = read_raw_request(text, scheme=scheme, url=url)
+    told = None if refused is None else refused.date
+    now = time.time() if at is None and told is None else float(at if at is not None else told or 0)
+    diagnosis = None if raw is None else diagnose(raw.request, key, algorithm, now)
+    document: dict[str, Any] = {"ok": refused is None, "problems": []}
+    lines: list[str] = []
+    if raw is not None and diagnosis is not None:
+        document = _document(raw, diagnosis, now)
+        lines = [*_lines(raw, diagnosis, document), ""]
+    if refused is not None:
+        document["ok"] = False
+        document["refusal"] = _refusal_document(refused, diagnosis)
+        lines += _refusal_lines(refused, document["refusal"], diagnosis)
+    shown = json.dumps(document, indent=2) if as_json else "\n".join(lines).rstrip("\n")
     # Somebody who mixes things up may have put the secret into the request itself.
     print(_CLIENT_SECRET.sub("cs_(a Client Secret, hidden here)", shown))
     raise typer.Exit(0 if document["ok"] else 1)
+
+
+def _read(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
 def _verification_key(secret_file: Path | None, public_key: str | None) -> VerificationKey:
@@ -117,8 +151,40 @@ def _document(raw: RawRequest, diagnosis: Diagnosis, now: float) -> dict[str, An
         "signatureHolds": diagnosis.signature_holds,
         "digestHolds": diagnosis.digest_holds,
         "problems": [
-            {"code": problem.code.value, "title": problem.title, "detail": problem.detail}
+            {
+                "code": problem.code.value,
+                "title": problem.title,
+                "detail": problem.detail,
+                "remedy": REMEDIES[problem.code],
+            }
             for problem in diagnosis.problems
+        ],
+        "token": None
+        if diagnosis.token is None
+        else {"clientId": diagnosis.token.client_id, "expires": diagnosis.token.expires},
+    }
+
+
+def _refusal_document(refused: ServerRefusal, diagnosis: Diagnosis | None) -> dict[str, Any]:
+    ours = None if diagnosis is None else diagnosis.base
+    compared = None if ours is None or refused.base is None else differences(ours, refused.base)
+    return {
+        "code": refused.code,
+        "title": refused.title,
+        "detail": refused.detail,
+        "remedy": refused.remedy,
+        "status": refused.status,
+        "base": refused.base,
+        "differences": None
+        if compared is None
+        else [
+            {
+                "component": each.component,
+                "here": None if each.here is None else _masked_value(each.component, each.here),
+                "server": each.server,
+                "hint": hint_for(each),
+            }
+            for each in compared
         ],
     }
 
@@ -133,12 +199,11 @@ def _masked(base: str | None) -> str | None:
     """Hide what other secrets the base may hold: it is shown to be sent to somebody who helps."""
     if base is None:
         return None
-    return re.sub(
-        r'^("(?:authorization|proxy-authorization|cookie)"[^:]*: ).+$',
-        lambda match: match[1] + "(hidden here)",
-        base,
-        flags=re.MULTILINE,
-    )
+    return re.sub(rf"^({_PRIVATE}[^:]*: ).+$", lambda match: match[1] + "(hidden here)", base, flags=re.MULTILINE)
+
+
+def _masked_value(component: str, value: str) -> str:
+    return "(hidden here)" if re.match(_PRIVATE, component) else value
 
 
 def _lines(raw: RawRequest, diagnosis: Diagnosis, document: dict[str, Any]) -> list[str]:
@@ -186,7 +251,45 @@ def _verdict_lines(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.problems:
         lines.append("")
         lines.append("Wrong:")
-        lines += [f"  {problem.code.value}: {problem.detail}" for problem in diagnosis.problems]
+        for problem in diagnosis.problems:
+            lines += [f"  {problem.code.value}: {problem.detail}", f"    {REMEDIES[problem.code]}"]
+    elif diagnosis.token is not None:
+        ends = _instant(diagnosis.token.expires)
+        lines.append(
+            f"Token      of {diagnosis.token.client_id or 'nobody that it names'}"
+            + (f", good until {ends}." if ends else ", without an end that can be read.")
+        )
+        lines.append(
+            "Nothing is wrong that can be seen here. The server also knows whether it is genuine and its key active."
+        )
     else:
         lines.append("Nothing is wrong here. A verifier also knows whether the key is active and the nonce unused.")
+    return lines
+
+
+def _refusal_lines(refused: ServerRefusal, shown: dict[str, Any], diagnosis: Diagnosis | None) -> list[str]:
+    status = "" if refused.status is None else f" ({refused.status})"
+    lines = [f"Server     refused it with {refused.code}{status}{': ' + refused.title if refused.title else ''}"]
+    if refused.detail:
+        lines.append(f"           {refused.detail}")
+    lines.append(f"To do      {refused.remedy}")
+    compared = shown["differences"]
+    if compared:
+        lines += ["", "The signature bases differ:"]
+        for each in compared:
+            lines += [
+                f"  {each['component']}",
+                f"    here    {'(no such line)' if each['here'] is None else each['here']}",
+                f"    server  {'(no such line)' if each['server'] is None else each['server']}",
+                f"    {each['hint']}",
+            ]
+    elif compared is not None:
+        lines.append(
+            "Bases      The server built the same signature base, so the secret is another key's, or other bytes"
+        )
+        lines.append("           were signed. Say --secret-file to check the signature here.")
+    elif refused.base is not None:
+        lines += ["", "Signature base, as the server built it:", *(f"  | {line}" for line in refused.base.split("\n"))]
+    elif refused.code == "signature_invalid" and diagnosis is not None:
+        lines.append("           The refusal carries no signatureBase to compare with: something replaced its body.")
     return lines

@@ -23,13 +23,17 @@ from keywright.errors import (
     Refused,
     Unavailable,
 )
-from keywright.gateway.answers import Answer, json_answer, problem_answer, refusal_answer, verdict_answer
-from keywright.gateway.forward_auth import read_original_request
+from keywright.gateway.answers import json_answer, verdict_answer
+from keywright.gateway.forward_auth import read_original_request, with_problem_header
 from keywright.gateway.origin import with_origin
+from keywright.gateway.tokens import TokenAnswers
 from keywright.gateway.verify import read_verify_call
+from keywright.problems import Answer, problem_answer, refusal_answer
 from keywright.signatures import SignedRequest
 from keywright.telemetry import CONTENT_TYPE, Metrics
 from keywright.telemetry.metrics import ACCEPTED
+from keywright.tokens import JSON_TOKEN_PATH
+from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
 from keywright.verification import Accepted, VerificationService
 
 BODY_SECONDS = 10
@@ -53,6 +57,7 @@ class Gateway:
         stop: called once after the last.
         max_body_bytes: the largest request body that is read.
         api_origin: scheme and authority that clients sign for; None takes what the gateway says.
+        tokens: answers at the tokens' addresses.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Gateway:
         stop: Callable[[], Awaitable[None]],
         max_body_bytes: int,
         api_origin: str | None,
+        tokens: TokenAnswers,
     ) -> None:
         self._verify = service.verify
         self._metrics = metrics
@@ -75,6 +81,7 @@ class Gateway:
         self._stop = stop
         self._max_body_bytes = max_body_bytes
         self._api_origin = api_origin
+        self._tokens = tokens
         self._settling: asyncio.Task[None] | None = None
         self._routes: dict[str, tuple[str | None, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
             "/v1/verify": ("POST", self._answer_verify),
@@ -82,6 +89,8 @@ class Gateway:
             "/healthz": ("GET", self._answer_health),
             "/readyz": ("GET", self._answer_ready),
             "/metrics": ("GET", self._answer_metrics),
+            JSON_TOKEN_PATH: ("POST", self._answer_json_token),
+            **{path: (method, self._answer_oauth) for path, method in tokens.oauth_paths.items()},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,13 +150,21 @@ class Gateway:
         request = read_original_request(_header_lines(scope), body or None, self._api_origin)
         verdict = await self._judge(request)
         if isinstance(verdict, Refused):
-            return refusal_answer(verdict, request.method)
+            return with_problem_header(refusal_answer(verdict, request.method))
         said = {
             "keywright-client-id": verdict.client_id,
             "keywright-account-id": verdict.account_id,
             "keywright-body-verified": "true" if verdict.body_verified else "false",
         }
         return 200, list(said.items()), b""
+
+    async def _answer_json_token(self, scope: Scope, receive: Receive) -> Answer:
+        body = await self._read_body(scope, receive, TOKEN_BODY_BYTES)
+        return await self._tokens.answer_json(scope, _header_lines(scope), body)
+
+    async def _answer_oauth(self, scope: Scope, receive: Receive) -> Answer:
+        body = await self._read_body(scope, receive, TOKEN_BODY_BYTES)
+        return await self._tokens.answer_oauth(scope, _header_lines(scope), body)
 
     async def _judge(self, request: SignedRequest) -> Accepted | Refused:
         verdict = await self._verify(request)
@@ -158,8 +175,8 @@ class Gateway:
             self._metrics.verdicts[ACCEPTED] += 1
         return verdict
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
-        limit = self._max_body_bytes
+    async def _read_body(self, scope: Scope, receive: Receive, most: int | None = None) -> bytes:
+        limit = self._max_body_bytes if most is None else most
         for name, value in scope["headers"]:
             if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
                 raise _too_large(limit)
@@ -211,7 +228,8 @@ def _header_lines(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the request is larger than {limit} bytes; KEYWRIGHT_MAX_BODY_BYTES sets how much is read")
+    advice = "" if limit == TOKEN_BODY_BYTES else "; KEYWRIGHT_MAX_BODY_BYTES sets how much is read"
+    return PayloadTooLarge(f"the request is larger than {limit} bytes{advice}")
 
 
 def _wrong_method(method: str) -> Answer:

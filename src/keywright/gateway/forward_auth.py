@@ -1,11 +1,13 @@
-"""Put the original request together again from what a gateway forwards."""
+"""Put the original request together again from what a gateway forwards, and tell it what to hand on."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from keywright.errors import Fault, InvalidRequest
 from keywright.gateway.origin import is_absolute, with_origin
+from keywright.problems import Answer
 from keywright.signatures import SignedRequest
 
 _ORIGINAL = ("x-original-method", "x-original-url")
@@ -13,6 +15,8 @@ _FORWARDED = ("x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-
 _USED = frozenset(_ORIGINAL + _FORWARDED)
 # -Proto and -Host are set by any proxy on the way; these two only by one that asks us in this way.
 _ONLY_FORWARDED = ("x-forwarded-method", "x-forwarded-uri")
+# nginx reads the whole head of an answer into 4 KiB.
+_MAX_PROBLEM_BYTES = 3000
 _HOST = re.compile(r"[^\s,/?#@\\]+")
 
 
@@ -44,6 +48,28 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
     if api_origin is not None:
         url = with_origin(url, api_origin)
     return SignedRequest(method, url, headers, body)
+
+
+def with_problem_header(answer: Answer) -> Answer:
+    """Say a refusal's problem document in the header `Keywright-Problem` too.
+
+    Some gateways (nginx) keep only the headers of such an answer, and have the client's answer made of them.
+
+    Args:
+        answer: the refusal.
+
+    Returns:
+        The same with the header: ASCII, and without the signature base where that makes it too long.
+    """
+    status, headers, body = answer
+    document = json.loads(body)
+    problem = json.dumps(document)
+    if len(problem) > _MAX_PROBLEM_BYTES:
+        document.pop("signatureBase", None)
+        problem = json.dumps(document)
+    if len(problem) <= _MAX_PROBLEM_BYTES:
+        headers = [*headers, ("keywright-problem", problem)]
+    return status, headers, body
 
 
 def _target(said: dict[str, str]) -> tuple[str, str]:

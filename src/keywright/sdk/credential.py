@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from keywright.formats import is_client_id, parse_client_secret
+from keywright.formats import format_client_secret, is_client_id, parse_client_secret
 from keywright.signatures import ALGORITHMS, ED25519, SignedRequest, sign_request
 
 CLIENT_ID_VARIABLE = "KEYWRIGHT_CLIENT_ID"
@@ -26,18 +27,20 @@ class Credential:
         ValueError: one of them is not of its form. The message never holds the secret.
     """
 
-    __slots__ = ("_secret", "algorithm", "client_id")
+    __slots__ = ("_environment", "_secret", "algorithm", "client_id")
 
     client_id: str
     algorithm: str
+    _environment: str
     _secret: bytes
 
     def __init__(self, client_id: str, client_secret: str, algorithm: str = ED25519) -> None:
         fault: str | None = _fault_in(client_id, algorithm)
-        secret = b""
+        secret, environment = b"", ""
         if fault is None:
             try:
                 secret = parse_client_secret(client_secret)
+                environment = client_secret.split("_")[1]
             except (ValueError, TypeError) as error:
                 fault = (
                     str(error)
@@ -50,6 +53,7 @@ class Credential:
             raise ValueError(fault)
         object.__setattr__(self, "client_id", client_id)
         object.__setattr__(self, "algorithm", algorithm)
+        object.__setattr__(self, "_environment", environment)
         object.__setattr__(self, "_secret", secret)
 
     @classmethod
@@ -121,6 +125,15 @@ class Credential:
             fault = str(error)
         # Raised anew: the frames below hold the secret, and some reporters of errors print local variables.
         raise ValueError(fault)
+
+    def token_request_body(self) -> bytes:
+        """Write what the token endpoint is sent. It holds the secret in clear: send it there, and keep it nowhere.
+
+        Returns:
+            JSON with `clientId` and `clientSecret`.
+        """
+        secret = format_client_secret(self._secret, self._environment)
+        return json.dumps({"clientId": self.client_id, "clientSecret": secret}).encode("ascii")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a Credential does not change; make another")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keywright.sdk.credential import Credential
+from keywright.sdk.httpx_flow import HttpxFlow, Read, Steps
+from keywright.sdk.refusal import TIME_CODES, refusal_codes
+from keywright.sdk.server_clock import ServerClock
 from keywright.sdk.signing import LABEL, Clock, NewNonce, new_nonce, same_site, sign, without_label
 
 if TYPE_CHECKING:
@@ -17,16 +18,19 @@ if TYPE_CHECKING:
 
 RequestT = TypeVar("RequestT", bound="httpx2.Request | httpx.Request")
 
-_LIBRARIES = ("httpx2", "httpx")
 _WEB_SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
 
 
-class SignatureAuth:
+class SignatureAuth(HttpxFlow):
     """Signs each request of an httpx2 or httpx client, sync or async, as it goes out.
 
     Give it to a client or to one call: `httpx2.Client(auth=keywright.SignatureAuth(key))`. Bodies are read into
     memory first, since their digest stands in a header. A redirect that the client follows beneath us goes out with
     the old signature and is refused; it is then signed anew, with a new nonce, if it stayed with the same host.
+
+    If the server refuses a signature for its time, and the `Date` of that refusal shows that our clock is wrong, by a
+    day at most, the request is signed by the server's time and sent once more; later requests to that origin are
+    signed by it from the start.
 
     Args:
         key: who signs.
@@ -41,10 +45,6 @@ class SignatureAuth:
 
     Source: RFC 9421 section 3.1; RFC 9530 section 2.
     """
-
-    # What httpx asks of an auth object that reads bodies.
-    requires_request_body = True
-    requires_response_body = False
 
     def __init__(
         self,
@@ -62,16 +62,8 @@ class SignatureAuth:
         self._cover = tuple(name.lower() for name in cover)
         self._tag = tag
         self._label = label
-        self._clock = clock
+        self._time = ServerClock(clock)
         self._nonce = nonce
-
-    # httpx takes an auth object for one only if it is an instance of its own class. We want neither library imported
-    # nor one preferred, so we answer that question when it is asked: by then the library that asks is there.
-    @property  # type: ignore[misc]
-    def __class__(self) -> type[SignatureAuth]:
-        modules = [sys.modules[name] for name in _LIBRARIES if name in sys.modules]
-        bases = dict.fromkeys(module.Auth for module in modules if hasattr(module, "Auth"))
-        return _class_with(tuple(bases))
 
     def __call__(self, request: RequestT) -> RequestT:
         """Sign one request in place: as an event hook of a sync client, which sees every hop of a redirect.
@@ -88,30 +80,35 @@ class SignatureAuth:
         self._sign(request)
         return request
 
-    def sync_auth_flow(self, request: RequestT) -> Generator[RequestT, Any, None]:
-        """Sign and send; the flow of a sync client."""
-        request.read()
-        self._sign(request)
+    def _steps(self, request: RequestT) -> Steps:
+        yield Read(request)
+        signed_at = self._sign(request)
         response = yield request
-        if self._was_redirected(request, response):
-            if not response.request.read():
-                response.request.headers.pop("Content-Digest", None)  # of the body that the redirect dropped
-            self._sign(response.request)
-            yield response.request
+        if response.status_code != 401 or not same_site(str(request.url), str(response.request.url)):
+            return
+        sent = response.request
+        if sent is not request:
+            # A redirect was followed and refused there: it carried the signature of the first request.
+            signed_at = yield from self._sign_again(sent)
+            response = yield sent
+        url = str(sent.url)
+        codes = yield from _time_refusal(sent, response)
+        if self._time.learn(url, codes, response.headers.get("Date"), signed_at):
+            yield from self._sign_again(sent)
+            response = yield sent
+            if (yield from _time_refusal(sent, response)):
+                self._time.forget(url)
 
-    async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, Any]:
-        """Sign and send; the flow of an async client."""
-        await request.aread()
-        self._sign(request)
-        response = yield request
-        if self._was_redirected(request, response):
-            if not await response.request.aread():
-                response.request.headers.pop("Content-Digest", None)
-            self._sign(response.request)
-            yield response.request
+    def _sign_again(self, request: Any) -> Any:
+        yield Read(request)
+        if not request.content:
+            request.headers.pop("Content-Digest", None)  # of the body that the redirect dropped
+        return self._sign(request)
 
-    def _sign(self, request: httpx2.Request | httpx.Request) -> None:
+    def _sign(self, request: httpx2.Request | httpx.Request) -> float:
+        """Sign in place; the time that was signed."""
         headers = request.headers
+        signed_at = self._time.now(str(request.url))
         for name in ("Signature-Input", "Signature"):
             before = without_label(headers.get(name), self._label)
             headers.pop(name, None)
@@ -126,19 +123,20 @@ class SignatureAuth:
             cover=[name for name in self._cover if name in headers],
             tag=self._tag,
             label=self._label,
-            clock=self._clock,
+            clock=lambda: signed_at,
             nonce=self._nonce,
         )
         for name, value in added.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return signed_at
 
-    def _was_redirected(self, request: httpx2.Request | httpx.Request, response: Any) -> bool:
-        """Whether a redirect was followed and refused there: it carried the signature of the first request."""
-        return (
-            response.status_code == 401
-            and response.request is not request
-            and same_site(str(request.url), str(response.request.url))
-        )
+
+def _time_refusal(sent: Any, response: Any) -> Any:
+    """A step: the codes of a refusal for the signature's time; none if it is another answer, or someone else's."""
+    if response.status_code != 401 or response.request is not sent:
+        return frozenset()
+    yield Read(response)
+    return TIME_CODES & refusal_codes(401, response.headers.get("WWW-Authenticate"), response.content)
 
 
 def _wire_url(request: httpx2.Request | httpx.Request) -> str:
@@ -147,8 +145,3 @@ def _wire_url(request: httpx2.Request | httpx.Request) -> str:
     scheme = _WEB_SOCKET_SCHEMES.get(url.scheme, url.scheme)
     target: bytes = request.extensions.get("target", url.raw_path)
     return f"{scheme}://{url.netloc.decode('ascii')}{target.decode('latin-1')}"
-
-
-@lru_cache(maxsize=8)
-def _class_with(bases: tuple[type, ...]) -> type[SignatureAuth]:
-    return type("SignatureAuth", (SignatureAuth, *bases), {}) if bases else SignatureAuth

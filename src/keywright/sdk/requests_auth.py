@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keywright.sdk.credential import Credential
+from keywright.sdk.refusal import TIME_CODES, refusal_codes
+from keywright.sdk.requests_again import can_be_sent_again, send_again
+from keywright.sdk.server_clock import ServerClock
 from keywright.sdk.signing import LABEL, Clock, NewNonce, new_nonce, same_site, sign, without_label
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ class RequestsAuth:
     Bodies are read into memory first, since their digest stands in a header. requests signs when a request is
     prepared, and follows redirects by itself. So a redirect goes out without a signature, is refused, and is then
     signed anew if it stayed with the same host; and so is a prepared request that is sent a second time, or late.
+
+    If the server refuses a signature for its time, and the `Date` of that refusal shows that our clock is wrong, by a
+    day at most, the request is signed by the server's time and sent once more; later requests to that origin are
+    signed by it from the start.
 
     Args:
         key: who signs.
@@ -55,16 +62,19 @@ class RequestsAuth:
         self._tag = tag
         self._label = label
         self._clock = clock
+        self._time = ServerClock(clock)
         self._nonce = nonce
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a prepared request in place; requests calls this."""
         _read_body(request)
-        self._sign(request)
-        request.hooks["response"].append(self._second_try(request.url or "", self._clock()))
+        signed_at = self._sign(request)
+        request.hooks["response"].append(self._second_try(request.url or "", signed_at, self._clock()))
         return request
 
-    def _sign(self, request: requests.PreparedRequest) -> None:
+    def _sign(self, request: requests.PreparedRequest) -> float:
+        """Sign in place; the time that was signed."""
+        signed_at = self._time.now(request.url or "")
         _strip(request, self._label)
         pairs = [(_text(name), _text(value)) for name, value in request.headers.items()]
         added = sign(
@@ -76,49 +86,56 @@ class RequestsAuth:
             cover=[name for name in self._cover if name in request.headers],
             tag=self._tag,
             label=self._label,
-            clock=self._clock,
+            clock=lambda: signed_at,
             nonce=self._nonce,
         )
         for name, value in added.items():
             before = request.headers.get(name)
             request.headers[name] = value if before is None else f"{_text(before)}, {value}"
+        return signed_at
 
-    def _second_try(self, first_url: str, signed_at: float) -> Callable[..., requests.Response]:
+    def _second_try(self, first_url: str, signed_at: float, made_at: float) -> Callable[..., requests.Response]:
         """A response hook: what to do with an answer to the request that was signed, and to its redirects."""
         used = False
 
         def hook(response: requests.Response, **send_options: Any) -> requests.Response:
-            nonlocal used
+            nonlocal used, signed_at
             was_used, used = used, True
             request = response.request
             if response.is_redirect:
                 # requests copies this request for the redirect: our signature must not go there, to whomever it leads.
                 response.request = request.copy()
                 _strip(request, self._label)
-            elif (
-                response.status_code == 401
-                and hasattr(response, "connection")  # not with every adapter that is no HTTPAdapter
-                and (was_used or self._clock() - signed_at > _FRESH_SECONDS)
-                and same_site(first_url, request.url or "")
+                return response
+            if (
+                response.status_code != 401
+                or not can_be_sent_again(response)
+                or not same_site(first_url, request.url or "")
             ):
-                return self._send_again(response, send_options)
+                return response
+
+            def sign_again(request: requests.PreparedRequest) -> None:
+                nonlocal signed_at
+                if not request.body:
+                    request.headers.pop("Content-Digest", None)  # of the body that a redirect dropped
+                signed_at = self._sign(request)
+
+            if was_used or self._clock() - made_at > _FRESH_SECONDS:
+                response = send_again(response, send_options, sign_again)
+            url = response.request.url or ""
+            if self._time.learn(url, _time_codes(response), response.headers.get("Date"), signed_at):
+                response = send_again(response, send_options, sign_again)
+                if _time_codes(response):
+                    self._time.forget(url)
             return response
 
         return hook
 
-    def _send_again(self, response: requests.Response, send_options: dict[str, Any]) -> requests.Response:
-        _ = response.content  # to the end, so that the connection can be used again
-        response.close()
-        request = response.request.copy()
-        if not request.body:
-            request.headers.pop("Content-Digest", None)  # of the body that a redirect dropped
-        self._sign(request)
-        # requests gives every response the adapter that it came through; its own digest auth sends again like this.
-        adapter: Any = response.connection
-        answer: requests.Response = adapter.send(request, **send_options)
-        answer.history.append(response)
-        answer.request = request
-        return answer
+
+def _time_codes(response: requests.Response) -> frozenset[str]:
+    if response.status_code != 401:
+        return frozenset()
+    return TIME_CODES & refusal_codes(401, response.headers.get("WWW-Authenticate"), response.content)
 
 
 def _strip(request: requests.PreparedRequest, label: str) -> None:

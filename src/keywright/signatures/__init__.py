@@ -7,7 +7,7 @@ hold up yields a `Refused`; an exception means that the caller made a mistake.
 from keywright.signatures.accept import accept_signature
 from keywright.signatures.algorithms import ALGORITHMS, ED25519, HMAC_SHA256, public_key_of, verify_bytes
 from keywright.signatures.digest import check_content_digest, content_digest
-from keywright.signatures.explain import signature_base
+from keywright.signatures.explain import NOT_SHOWN, signature_base
 from keywright.signatures.find import find_signature
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
@@ -19,6 +19,7 @@ __all__ = [
     "ALGORITHMS",
     "ED25519",
     "HMAC_SHA256",
+    "NOT_SHOWN",
     "FoundSignature",
     "Profile",
     "SignedRequest",

@@ -8,6 +8,24 @@ from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
 from keywright.signatures.request import SignedRequest
 
+NOT_SHOWN = "(not shown)"
+# Their values come from the client; any other header may be a gateway's own, and a secret between it and the API.
+_SHOWN = ('"@', '"content-digest"', '"content-type"')
+
+
+def shown_base(base: str) -> str:
+    """Make a signature base fit to be told to whoever sent the request.
+
+    Args:
+        base: as the verifier built it.
+
+    Returns:
+        The same, without the values of headers that a hop before the verifier may have added.
+    """
+    return "\n".join(
+        line if line.startswith(_SHOWN) else f"{line.partition(': ')[0]}: {NOT_SHOWN}" for line in base.split("\n")
+    )
+
 
 def signature_base(
     request: SignedRequest, signature: FoundSignature | str, profile: Profile | None = None

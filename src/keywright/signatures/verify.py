@@ -8,6 +8,7 @@ from keywright.errors import RefusalCode, Refused
 from keywright.signatures.algorithms import verify_bytes
 from keywright.signatures.base import build_base
 from keywright.signatures.digest import check_content_digest, check_digest_form
+from keywright.signatures.explain import shown_base
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
 from keywright.signatures.request import SignedRequest, usually_has_body
@@ -87,6 +88,7 @@ def verify_signature(  # noqa: PLR0917 - called once per request, where keywords
         return Refused(
             RefusalCode.SIGNATURE_INVALID,
             "The signature was made with another secret, or something that it covers was changed on the way.",
+            shown_base(base),
         )
     if plan.covers_digest:
         sent = fields["content-digest"]

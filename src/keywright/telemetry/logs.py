@@ -26,6 +26,7 @@ _SECRET_FIELDS = frozenset(
         "clientsecret",
         "secret",
         "access_token",
+        "client_assertion",
         "private_key",
         "key",
     }
@@ -34,6 +35,7 @@ _SECRET_FIELDS = frozenset(
 _SECRET_TEXT = re.compile(
     rf"{CLIENT_SECRET_PATTERN}|kw(?:op|s|i|r|c)_[0-9a-f]{{16,}}"
     r"|(?i:bearer|basic)\s+[\w.~+/=-]+|:[A-Za-z0-9+/]{40,}={0,2}:"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a token in the compact form, also without its scheme
     r"|\b[0-9a-f]{64,}\b|\$argon2\S+"
 )
 

@@ -58,6 +58,12 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._tokens = Counter(
+            "keywright_token_requests",
+            "Requests for access tokens; outcome is issued or the error's code.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._gauges: dict[str, tuple[Gauge, Callable[[], float]]] = {}
         self.verdicts: defaultdict[str, int] = defaultdict(int)
 
@@ -94,6 +100,14 @@ class Metrics:
             outcome: sent, failed or given_up.
         """
         self._mail.labels(outcome).inc()
+
+    def count_token(self, outcome: str) -> None:
+        """Count a request for an access token.
+
+        Args:
+            outcome: issued, or the error's code.
+        """
+        self._tokens.labels(outcome).inc()
 
     def settle(self) -> None:
         """Hand over what has come together."""

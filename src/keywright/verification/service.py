@@ -4,6 +4,10 @@ One way down:
 
     signature found -> key by `keyid` -> profile, time window, signature, digest -> access -> nonce -> verdict
 
+A request without a signature is judged by its bearer token:
+
+    token -> key by its `client_id` -> access -> verdict
+
 The nonce comes last, so that a forger cannot burn one. Nothing but the nonce is written on this way.
 """
 
@@ -15,6 +19,7 @@ from dataclasses import dataclass
 from keywright.errors import RefusalCode, Refused
 from keywright.formats import is_client_id
 from keywright.signatures import Profile, SignedRequest, find_signature, verify_signature
+from keywright.verification.bearer import TokenReader, find_bearer_token
 from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
 from keywright.verification.replay import EmbeddedNonceStore, ReplayVerdict
@@ -22,7 +27,7 @@ from keywright.verification.replay import EmbeddedNonceStore, ReplayVerdict
 
 @dataclass(slots=True)
 class Accepted:
-    """A request that is genuine, fresh and seen for the first time.
+    """A request that is genuine: signed, fresh and seen for the first time; or with a bearer token that is good now.
 
     Not frozen: one is made per request, and freezing would cost a microsecond there.
     """
@@ -35,17 +40,9 @@ class Accepted:
     body_verified: bool
 
 
-_UNSIGNED = Refused(
-    RefusalCode.SIGNATURE_MISSING,
-    "the request has no Signature-Input and Signature headers; sign it with an API key (RFC 9421)",
-)
-_NO_TOKENS = Refused(
+_ENDED = Refused(
     RefusalCode.TOKEN_INVALID,
-    "this bearer token was not issued by Keywright or is damaged; sign the request with an API key instead",
-)
-_OTHER_SCHEME = Refused(
-    RefusalCode.AUTHORIZATION_MISSING,
-    "the Authorization header is of a scheme that is not taken here; sign the request with an API key instead",
+    "the API key of this bearer token was deleted, and the token ended with it; create a new API key",
 )
 _UNKNOWN = Refused(
     RefusalCode.CREDENTIAL_UNKNOWN,
@@ -74,6 +71,7 @@ class VerificationService:
         last_used: is told of each accepted use.
         profile: what a signature must cover and carry.
         clock: tells the time, seconds since 1970 UTC.
+        tokens: reads bearer tokens.
     """
 
     def __init__(
@@ -83,12 +81,15 @@ class VerificationService:
         last_used: LastUsed,
         profile: Profile,
         clock: Callable[[], float],
+        *,
+        tokens: TokenReader,
     ) -> None:
         self._keys = keys
         self._nonces = nonces
         self._last_used = last_used
         self.profile = profile
         self._clock = clock
+        self._tokens = tokens
 
     async def verify(self, request: SignedRequest) -> Accepted | Refused:
         """Judge a request.
@@ -104,7 +105,7 @@ class VerificationService:
         """
         found = find_signature(request, self.profile, is_client_id)
         if isinstance(found, Refused):
-            return _without_signature(request) if found.code is RefusalCode.SIGNATURE_MISSING else found
+            return await self._verify_bearer(request) if found.code is RefusalCode.SIGNATURE_MISSING else found
         client_id = found.key_id
         key = self._keys.cached(client_id)
         if key is None:
@@ -126,10 +127,21 @@ class VerificationService:
             client_id, key.account_id, key.account_type, "signature", verified.covered, verified.body_verified
         )
 
-
-def _without_signature(request: SignedRequest) -> Refused:
-    """Say what a request lacks that is not signed."""
-    for name, value in request.headers:
-        if name.lower() == "authorization":
-            return _NO_TOKENS if value.strip().lower().startswith("bearer ") else _OTHER_SCHEME
-    return _UNSIGNED
+    async def _verify_bearer(self, request: SignedRequest) -> Accepted | Refused:
+        """Judge a request without a signature by its bearer token."""
+        token = find_bearer_token(request.headers)
+        if isinstance(token, Refused):
+            return token
+        now = self._clock()
+        claims = self._tokens.read(token, now)
+        if isinstance(claims, Refused):
+            return claims
+        # The token says who; whether they still may is asked of the same fresh keys that signatures are.
+        client_id = claims.client_id
+        key = self._keys.cached(client_id) or await self._keys.find(client_id)
+        if key is None:
+            return _ENDED
+        if not key.api_access_enabled:
+            return _ACCESS_DISABLED
+        self._last_used.note(client_id, now)
+        return Accepted(client_id, key.account_id, key.account_type, "bearer", (), False)

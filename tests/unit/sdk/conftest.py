@@ -10,6 +10,7 @@ from keywright import Credential
 
 sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages
 
+from token_server import TokenServer, issuing
 from verifying_server import CLIENT_ID, CLIENT_SECRET, VerifyingServer, running
 
 
@@ -22,6 +23,18 @@ def server() -> Iterator[VerifyingServer]:
 @pytest.fixture
 def other_server() -> Iterator[VerifyingServer]:
     with running() as state:
+        yield state
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with issuing() as state:
+        yield state
+
+
+@pytest.fixture
+def other_tokens() -> Iterator[TokenServer]:
+    with issuing() as state:
         yield state
 
 

@@ -90,7 +90,7 @@ def test_a_request_that_is_sent_again_is_signed_again(client, server):
 
 
 def test_an_old_request_is_signed_when_it_goes_out(library, key, server):
-    offset = [-10_000]
+    offset = [-100_000]
     auth = SignatureAuth(key, clock=lambda: time.time() + offset[0])
     with library.Client(auth=auth, verify=NO_TLS, trust_env=False) as client:
         request = client.build_request("GET", server.origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,8 @@ class VerifyingServer:
     arrivals: list[Arrival] = field(default_factory=list)
     connections: set[object] = field(default_factory=set)
     nonces: set[str] = field(default_factory=set)
+    date_offset_seconds: float = 0  # how far its Date header is off the time by which it judges
+    says_why: str = "body"  # where a refusal has its code: body or header
 
     @property
     def last(self) -> Arrival:
@@ -145,10 +148,18 @@ def running() -> Iterator[VerifyingServer]:
                 self._answer(200, [])
             else:
                 code = "nonce_replayed" if isinstance(arrival.verdict, Verified) else str(arrival.verdict.code)
-                self._answer(401, [("X-Code", code)])
+                if state.says_why == "header":
+                    challenge = ("WWW-Authenticate", f'Signature realm="api", error="{code}"')
+                    self._answer(401, [("X-Code", code), challenge], b"<html>401</html>")
+                else:
+                    problem = ("Content-Type", "application/problem+json")
+                    self._answer(401, [("X-Code", code), problem], json.dumps({"code": code}).encode())
 
-        def _answer(self, status: int, headers: list[tuple[str, str]]) -> None:
-            content = b"" if self.command == "HEAD" else b"ok\n"
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(timestamp or time.time() + state.date_offset_seconds)
+
+        def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes = b"ok\n") -> None:
+            content = b"" if self.command == "HEAD" else content
             self.send_response(status)
             for name, value in headers:
                 self.send_header(name, value)

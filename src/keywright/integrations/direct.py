@@ -1,0 +1,132 @@
+"""Verifying against a database on this host, in the application's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keywright.errors import KeywrightError, Refused, Unavailable
+from keywright.integrations.caller import Caller
+from keywright.integrations.configuration import Keywright
+from keywright.signatures import SignedRequest
+
+try:
+    from keywright.app import open_database, random_bytes, verification_service
+    from keywright.keyring import KeyringFile
+    from keywright.settings import Settings, load_settings
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"verifying against a database needs {error.name}: pip install 'keywright[server]',"
+        " or let a gateway listener verify: Keywright(gateway=...)",
+        name=error.name,
+    ) from error
+
+
+@dataclass
+class _Opened:
+    """A verifier on one event loop, and what must be closed with it."""
+
+    loop: asyncio.AbstractEventLoop
+    service: Any
+    keys: Any
+    nonces: Any
+    last_used: Any
+    database: Any
+    rechecking: asyncio.Task[None]
+
+
+class Direct:
+    """Verifies against a database, from an event loop.
+
+    It opens on the loop that first asks, and anew on another: also after a fork, which no
+    connection survives.
+
+    Args:
+        config: says where the database is; everything else is set as for the server, by `KEYWRIGHT_*` and its file.
+
+    Raises:
+        InvalidRequest: those settings have faults.
+    """
+
+    def __init__(self, config: Keywright) -> None:
+        self._settings = _settings(config)
+        self._timeout_seconds = config.timeout_seconds
+        self._opened: _Opened | None = None
+
+    async def open(self) -> None:
+        """Open the database.
+
+        Raises:
+            Unavailable: there is none, or it cannot be opened.
+        """
+        if self._opened is None or self._opened.loop is not asyncio.get_running_loop():
+            self._opened = _open(self._settings)
+
+    async def verify(self, request: SignedRequest) -> Caller | Refused:
+        """Judge a request; see AsyncVerifier."""
+        opened = self._opened
+        if opened is None or opened.loop is not asyncio.get_running_loop():
+            opened = self._opened = _open(self._settings)
+        origin = self._settings.api_origin
+        if origin is not None:
+            # Our URLs have a path; the deployment's own word for the origin counts here as it does at its gateway.
+            request.url = origin + request.url[request.url.index("/", len("https://")) :]
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                verdict = await opened.service.verify(request)
+        except TimeoutError as error:
+            raise Unavailable(
+                "the verifier did not answer in time; try again in a moment",
+                private=f"the database gave no answer within {self._timeout_seconds} s",
+            ) from error
+        if isinstance(verdict, Refused):
+            return verdict
+        return Caller(verdict.client_id, verdict.account_id, verdict.account_type, verdict.scheme)
+
+    async def close(self) -> None:
+        """Write what is left and close."""
+        opened, self._opened = self._opened, None
+        if opened is None or opened.loop is not asyncio.get_running_loop():
+            return
+        opened.rechecking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opened.rechecking
+        await opened.last_used.stop()
+        opened.keys.close()
+        opened.nonces.close()
+        await opened.database.close()
+
+
+def _settings(config: Keywright) -> Settings:
+    if config.data_dir is not None:
+        return load_settings(data_dir=Path(config.data_dir))
+    assert config.database is not None
+    file = Path(config.database)
+    return load_settings(data_dir=file.parent, database_url=f"sqlite:///{file}")
+
+
+def _open(settings: Settings) -> _Opened:
+    file = settings.database_file
+    if not file.is_file():
+        raise Unavailable(
+            f"there is no Keywright database at {file}; check data_dir, or make one with `keywright migrate`"
+        )
+    database = open_database(settings)
+    try:
+        keyring = KeyringFile(settings.keyring_path, random_bytes)
+        service, keys, nonces, last_used = verification_service(settings, database, keyring)
+    except (KeywrightError, OSError) as error:
+        reason = (error.private or error.message) if isinstance(error, KeywrightError) else repr(error)
+        raise Unavailable("the verifier cannot be opened; try again in a moment", private=reason) from error
+    last_used.start()
+    loop = asyncio.get_running_loop()
+    return _Opened(loop, service, keys, nonces, last_used, database, loop.create_task(_recheck(keys)))
+
+
+async def _recheck(keys: Any) -> None:
+    while True:
+        await asyncio.sleep(1)
+        keys.recheck()

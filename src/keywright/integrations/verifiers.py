@@ -1,0 +1,83 @@
+"""The two ways to verify, for asynchronous and for synchronous applications."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from keywright.errors import Refused
+from keywright.integrations.caller import Caller
+from keywright.integrations.configuration import Keywright
+from keywright.signatures import SignedRequest
+
+
+class AsyncVerifier(Protocol):
+    """Judges requests on an event loop."""
+
+    async def open(self) -> None:
+        """Make ready, so that what is missing shows at start; `verify` does it as well if need be."""
+
+    async def verify(self, request: SignedRequest) -> Caller | Refused:
+        """Judge a request.
+
+        Args:
+            request: as its signer meant it.
+
+        Returns:
+            Who sent it, or why it is refused.
+
+        Raises:
+            KeywrightError: it cannot be judged.
+        """
+
+    async def close(self) -> None:
+        """Let go of everything; a later `verify` begins anew."""
+
+
+class Verifier(Protocol):
+    """Judges requests for threads that wait."""
+
+    def verify(self, request: SignedRequest) -> Caller | Refused:
+        """Judge a request, as AsyncVerifier does."""
+
+
+def async_verifier(config: Keywright) -> AsyncVerifier:
+    """Choose the verifier of an asynchronous application.
+
+    Args:
+        config: says where to verify.
+
+    Returns:
+        The verifier, not yet opened.
+
+    Raises:
+        ModuleNotFoundError: what this way needs is not installed.
+    """
+    # Only the way that is used is loaded: the other's packages need not be installed.
+    if config.gateway is not None:
+        from keywright.integrations.remote import AsyncRemote  # noqa: PLC0415
+
+        return AsyncRemote(config.gateway, config.timeout_seconds)
+    from keywright.integrations.direct import Direct  # noqa: PLC0415
+
+    return Direct(config)
+
+
+def verifier(config: Keywright) -> Verifier:
+    """Choose the verifier of a synchronous application.
+
+    Args:
+        config: says where to verify.
+
+    Returns:
+        The verifier, not yet opened.
+
+    Raises:
+        ModuleNotFoundError: what this way needs is not installed.
+    """
+    if config.gateway is not None:
+        from keywright.integrations.remote import Remote  # noqa: PLC0415
+
+        return Remote(config.gateway, config.timeout_seconds)
+    from keywright.integrations.background import Background  # noqa: PLC0415
+
+    return Background(async_verifier(config))
