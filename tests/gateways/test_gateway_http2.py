@@ -1,4 +1,4 @@
-"""The same over HTTP/2, as curl sends it: pseudo-headers in the place of the request line, and bodies without a length."""
+"""The same over HTTP/2, as curl sends it: pseudo-headers in place of the request line, bodies without a length."""
 
 from __future__ import annotations
 
