@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,16 +19,13 @@ from keywright.cli.console import (
     refuse_secret_argument,
     reported,
 )
-from keywright.cli.diagnosis import Diagnosis, VerificationKey, diagnose
-from keywright.cli.explain_refusal import ServerRefusal, differences, hint_for, looks_like_refusal, read_refusal
-from keywright.cli.explain_remedies import REMEDIES
-from keywright.cli.raw_request import RawRequest, read_raw_request
-from keywright.formats import CLIENT_SECRET_PATTERN, parse_client_secret
+from keywright.diagnosis import Diagnosis, VerificationKey, examine
+from keywright.diagnosis.examination import hide_client_secrets, instant
+from keywright.diagnosis.refusal import ServerRefusal
+from keywright.diagnosis.remedies import REMEDIES
+from keywright.diagnosis.request_text import RawRequest
+from keywright.formats import parse_client_secret
 from keywright.signatures import ALGORITHMS, FoundSignature, SignedRequest
-
-_CLIENT_SECRET = re.compile(CLIENT_SECRET_PATTERN)
-_PRIVATE = '"(?:authorization|proxy-authorization|cookie)"'
-_LATEST = 253_402_300_799  # the end of the year 9999, where datetime ends
 
 
 def explain(
@@ -79,31 +74,25 @@ def explain(
     if algorithm is not None and algorithm not in ALGORITHMS:
         fail("--algorithm: ed25519 or hmac-sha256", status=MISUSED)
     key = _verification_key(secret_file, public_key)
-    raw: RawRequest | None = None
-    refused: ServerRefusal | None = None
     with reported():
-        if refusal is not None:
-            refused = read_refusal(Path(refusal).read_bytes())
-        text = _read(file)
-        if refused is None and looks_like_refusal(text):
-            refused = read_refusal(text)
-        elif refused is None or text.strip():
-            raw = read_raw_request(text, scheme=scheme, url=url)
-    told = None if refused is None else refused.date
-    now = time.time() if at is None and told is None else float(at if at is not None else told or 0)
-    diagnosis = None if raw is None else diagnose(raw.request, key, algorithm, now)
-    document: dict[str, Any] = {"ok": refused is None, "problems": []}
+        examination = examine(
+            _read(file),
+            None if refusal is None else Path(refusal).read_bytes(),
+            key=key,
+            algorithm=algorithm,
+            scheme=scheme,
+            url=url,
+            at=at,
+        )
+    document = examination.document()
+    diagnosis = examination.diagnosis
     lines: list[str] = []
-    if raw is not None and diagnosis is not None:
-        document = _document(raw, diagnosis, now)
-        lines = [*_lines(raw, diagnosis, document), ""]
-    if refused is not None:
-        document["ok"] = False
-        document["refusal"] = _refusal_document(refused, diagnosis)
-        lines += _refusal_lines(refused, document["refusal"], diagnosis)
+    if examination.raw is not None and diagnosis is not None:
+        lines = [*_lines(examination.raw, diagnosis, document), ""]
+    if examination.refused is not None:
+        lines += _refusal_lines(examination.refused, document["refusal"], diagnosis)
     shown = json.dumps(document, indent=2) if as_json else "\n".join(lines).rstrip("\n")
-    # Somebody who mixes things up may have put the secret into the request itself.
-    print(_CLIENT_SECRET.sub("cs_(a Client Secret, hidden here)", shown))
+    print(hide_client_secrets(shown))
     raise typer.Exit(0 if document["ok"] else 1)
 
 
@@ -121,89 +110,6 @@ def _verification_key(secret_file: Path | None, public_key: str | None) -> Verif
         secret = read_secret(secret_file)
         seed = None if secret is None else parse_client_secret(secret)
     return VerificationKey(seed=seed)
-
-
-def _document(raw: RawRequest, diagnosis: Diagnosis, now: float) -> dict[str, Any]:
-    found = diagnosis.found
-    return {
-        "ok": not diagnosis.problems,
-        "request": {
-            "method": raw.request.method,
-            "url": raw.request.url,
-            "bodyBytes": len(raw.request.body or b""),
-            "remarks": raw.remarks,
-        },
-        "signature": None
-        if found is None
-        else {
-            "label": found.label,
-            "keyid": found.key_id,
-            "created": found.created,
-            "createdAt": _instant(found.created),
-            "ageSeconds": None if found.created is None else int(now - found.created),
-            "nonce": found.nonce,
-            "expires": found.expires,
-            "alg": found.alg,
-            "tag": found.tag,
-            "covered": list(found.components),
-        },
-        "base": _masked(diagnosis.base),
-        "signatureHolds": diagnosis.signature_holds,
-        "digestHolds": diagnosis.digest_holds,
-        "problems": [
-            {
-                "code": problem.code.value,
-                "title": problem.title,
-                "detail": problem.detail,
-                "remedy": REMEDIES[problem.code],
-            }
-            for problem in diagnosis.problems
-        ],
-        "token": None
-        if diagnosis.token is None
-        else {"clientId": diagnosis.token.client_id, "expires": diagnosis.token.expires},
-    }
-
-
-def _refusal_document(refused: ServerRefusal, diagnosis: Diagnosis | None) -> dict[str, Any]:
-    ours = None if diagnosis is None else diagnosis.base
-    compared = None if ours is None or refused.base is None else differences(ours, refused.base)
-    return {
-        "code": refused.code,
-        "title": refused.title,
-        "detail": refused.detail,
-        "remedy": refused.remedy,
-        "status": refused.status,
-        "base": refused.base,
-        "differences": None
-        if compared is None
-        else [
-            {
-                "component": each.component,
-                "here": None if each.here is None else _masked_value(each.component, each.here),
-                "server": each.server,
-                "hint": hint_for(each),
-            }
-            for each in compared
-        ],
-    }
-
-
-def _instant(seconds: int | None) -> str | None:
-    if seconds is None or not 0 <= seconds <= _LATEST:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _masked(base: str | None) -> str | None:
-    """Hide what other secrets the base may hold: it is shown to be sent to somebody who helps."""
-    if base is None:
-        return None
-    return re.sub(rf"^({_PRIVATE}[^:]*: ).+$", lambda match: match[1] + "(hidden here)", base, flags=re.MULTILINE)
-
-
-def _masked_value(component: str, value: str) -> str:
-    return "(hidden here)" if re.match(_PRIVATE, component) else value
 
 
 def _lines(raw: RawRequest, diagnosis: Diagnosis, document: dict[str, Any]) -> list[str]:
@@ -254,7 +160,7 @@ def _verdict_lines(diagnosis: Diagnosis) -> list[str]:
         for problem in diagnosis.problems:
             lines += [f"  {problem.code.value}: {problem.detail}", f"    {REMEDIES[problem.code]}"]
     elif diagnosis.token is not None:
-        ends = _instant(diagnosis.token.expires)
+        ends = instant(diagnosis.token.expires)
         lines.append(
             f"Token      of {diagnosis.token.client_id or 'nobody that it names'}"
             + (f", good until {ends}." if ends else ", without an end that can be read.")

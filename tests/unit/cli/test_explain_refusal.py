@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from keywright.cli.explain import explain
-from keywright.cli.explain_remedies import OTHER_REMEDIES, REMEDIES
+from keywright.diagnosis.remedies import OTHER_REMEDIES, REMEDIES
 from keywright.errors import RefusalCode, Refused
 from keywright.formats import format_client_secret, new_client_id
 from keywright.problems import refusal_answer

@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 from dataclasses import dataclass, field
 
-from keywright.cli.explain_token import TokenFound, find_token
+from keywright.diagnosis.token import TokenFound, find_token
 from keywright.errors import RefusalCode, Refused
 from keywright.formats import is_client_id
 from keywright.signatures import (
@@ -25,6 +25,7 @@ from keywright.signatures import (
 
 _TIMES = frozenset({RefusalCode.SIGNATURE_TOO_OLD, RefusalCode.SIGNATURE_IN_FUTURE, RefusalCode.SIGNATURE_EXPIRED})
 _MILLISECONDS_FROM = 100_000_000_000
+_STRICT = Profile()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Diagnosis:
 
 
 def diagnose(
-    request: SignedRequest, key: VerificationKey, algorithm: str | None, now: float, profile: Profile | None = None
+    request: SignedRequest, key: VerificationKey, algorithm: str | None, now: float, *, profile: Profile = _STRICT
 ) -> Diagnosis:
     """Judge a request against the strict profile.
 
@@ -77,14 +78,13 @@ def diagnose(
         key: to check the signature itself with; empty leaves that out.
         algorithm: the API key's; None takes what the signature looks like.
         now: seconds since the epoch.
-        profile: the strict profile.
+        profile: how old a signature may be, and the like.
 
     Returns:
         All that is wrong.
     """
-    bounds = profile or Profile()
     diagnosis = Diagnosis()
-    found = find_signature(request, bounds, is_client_id)
+    found = find_signature(request, _STRICT, is_client_id)
     if isinstance(found, Refused):
         token = find_token(request, now) if found.code is RefusalCode.SIGNATURE_MISSING else None
         if isinstance(token, TokenFound):
@@ -101,14 +101,14 @@ def diagnose(
             )
         )
     expected = algorithm or _likely_algorithm(found)
-    base = signature_base(request, found, bounds)
-    _check_rules(diagnosis, request, found, expected, now, bounds)
+    base = signature_base(request, found, _STRICT)
+    _check_rules(diagnosis, request, found, expected, now, profile=profile)
     if isinstance(base, Refused):
         if base not in diagnosis.problems:
             diagnosis.problems.append(base)
     else:
         diagnosis.base = base
-        _check_signature(diagnosis, request, found, key, expected, bounds)
+        _check_signature(diagnosis, request, found, key, expected)
     _check_digest(diagnosis, request, found)
     return diagnosis
 
@@ -118,7 +118,7 @@ def _likely_algorithm(found: FoundSignature) -> str:
 
 
 def _check_rules(
-    diagnosis: Diagnosis, request: SignedRequest, found: FoundSignature, algorithm: str, now: float, profile: Profile
+    diagnosis: Diagnosis, request: SignedRequest, found: FoundSignature, algorithm: str, now: float, *, profile: Profile
 ) -> None:
     """Ask the verifier with a key that fits nothing, and again with each thing mended that it complains of."""
     mended, moment = found, now
@@ -171,7 +171,6 @@ def _check_signature(
     found: FoundSignature,
     key: VerificationKey,
     algorithm: str,
-    profile: Profile,
 ) -> None:
     keys = key.keys()
     if not keys or diagnosis.base is None:
@@ -192,7 +191,7 @@ def _check_signature(
     if other is not None:
         hint = f"It was made with {other}, and the API key is for {algorithm}."
     else:
-        hint = next((hint for hint, base in _variants(request, found, diagnosis.base, profile) if holds(base)), "")
+        hint = next((hint for hint, base in _variants(request, found, diagnosis.base) if holds(base)), "")
     diagnosis.problems.append(
         Refused(
             RefusalCode.SIGNATURE_INVALID,
@@ -203,9 +202,7 @@ def _check_signature(
     )
 
 
-def _variants(
-    request: SignedRequest, found: FoundSignature, base: str, profile: Profile
-) -> list[tuple[str, str | Refused]]:
+def _variants(request: SignedRequest, found: FoundSignature, base: str) -> list[tuple[str, str | Refused]]:
     """The usual mistakes: what would have been signed with each of them."""
     scheme, _, rest = request.url.partition("://")
     other = "http" if scheme.lower() == "https" else "https"
@@ -213,7 +210,7 @@ def _variants(
 
     def changed(method: str, url: str) -> str | Refused:
         altered = SignedRequest(method, url, request.headers, request.body)
-        return signature_base(altered, dataclasses.replace(found, fields=dict(found.fields)), profile)
+        return signature_base(altered, dataclasses.replace(found, fields=dict(found.fields)), _STRICT)
 
     lower = base.replace(f'"@method": {request.method}\n', f'"@method": {request.method.lower()}\n')
     relative = base.replace(f'"@target-uri": {scheme}://{rest[:path]}', '"@target-uri": ') if path > 0 else base

@@ -109,11 +109,11 @@ def _absolute(target: str, headers: list[tuple[str, str]], scheme: str, url: str
     if url is not None:
         given = urlsplit(url)
         if given.scheme.lower() not in {"http", "https"} or not given.netloc:
-            raise ValueError("--url: write it with http:// or https:// and the host, as the client called it")
+            raise ValueError("the URL: write it with http:// or https:// and the host, as the client called it")
         if given.path not in {"", "/"} or given.query:
             return url.partition("#")[0]
         return f"{given.scheme}://{given.netloc}{target}"
     host = next((value for name, value in headers if name.lower() == "host"), None)
     if not host:
-        raise ValueError("the request has no Host header; say with --url https://HOST where it was sent to")
+        raise ValueError("the request has no Host header; say where it was sent to, as https://HOST (--url)")
     return f"{scheme}://{host}{target}"

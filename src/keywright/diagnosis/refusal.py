@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from keywright.cli.explain_remedies import OTHER_REMEDIES, REMEDIES
+from keywright.diagnosis.remedies import OTHER_REMEDIES, REMEDIES
 from keywright.errors import REFUSAL_TITLES, RefusalCode
 from keywright.signatures import NOT_SHOWN
 
