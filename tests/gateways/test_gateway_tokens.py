@@ -11,6 +11,7 @@ import pytest
 
 import keywright
 from support.gateways import Received
+from support.tokens import secret_of
 from support.ways import ORIGIN, Way
 
 PATH = "/v1/payments?currency=EUR"
@@ -19,7 +20,7 @@ FORM = ("Content-Type", "application/x-www-form-urlencoded")
 
 
 def exchange(way: Way, key: keywright.Credential, secret: str | None = None) -> Received:
-    given = {"clientId": key.client_id, "clientSecret": secret or key.client_secret}
+    given = {"clientId": key.client_id, "clientSecret": secret or secret_of(key)}
     return way.gateway.send("POST", "/auth/token", JSON, json.dumps(given).encode())
 
 
@@ -40,7 +41,7 @@ def test_a_token_is_fetched_and_used_through_the_gateway(way: Way):
 
 
 def test_a_token_is_fetched_the_oauth_way(way: Way):
-    said = base64.b64encode(f"{way.key.client_id}:{way.key.client_secret}".encode()).decode()
+    said = base64.b64encode(f"{way.key.client_id}:{secret_of(way.key)}".encode()).decode()
     form = urlencode({"grant_type": "client_credentials"}).encode()
     answer = way.gateway.send("POST", "/oauth2/token", [FORM, ("Authorization", f"Basic {said}")], form)
     assert answer.status == 200, answer
@@ -57,7 +58,7 @@ def test_the_metadata_lead_to_the_gateway(way: Way):
 
 
 def test_a_wrong_secret_is_refused_in_full(way: Way):
-    answer = exchange(way, way.server.key(way.server.account()), way.key.client_secret)
+    answer = exchange(way, way.server.key(way.server.account()), secret_of(way.key))
     assert answer.status == 401
     assert json.loads(answer.body)["code"] == "invalid_client"
 
@@ -89,7 +90,7 @@ def test_guessing_is_counted_by_the_address_that_the_gateway_sees(way: Way):
     key = way.server.key(way.server.account())
     statuses = []
     for number in range(40):
-        given = {"clientId": key.client_id, "clientSecret": way.key.client_secret}
+        given = {"clientId": key.client_id, "clientSecret": secret_of(way.key)}
         headers = [*JSON, ("X-Forwarded-For", f"203.0.113.{number}")]
         statuses.append(way.gateway.send("POST", "/auth/token", headers, json.dumps(given).encode()).status)
     assert statuses[0] == 401
