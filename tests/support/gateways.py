@@ -185,9 +185,9 @@ def _caddy(folder: Path, places: dict[str, str]) -> list[str]:
 
 def _haproxy(folder: Path, places: dict[str, str]) -> list[str]:
     script = folder / "keywright.lua"
-    keywright = {shown: place for shown, place in places.items() if shown.endswith(":8081")}
-    script.write_text(filled(block("gateways/haproxy.md", "lua"), keywright))
-    places = {**places, "/etc/haproxy/keywright.lua": str(script)}
+    question = {"127.0.0.1:8082": f"127.0.0.1:{free_port()}"}
+    script.write_text(filled(block("gateways/haproxy.md", "lua"), question))
+    places = {**places, **question, "/etc/haproxy/keywright.lua": str(script)}
     (folder / "haproxy.cfg").write_text(filled(block("gateways/haproxy.md", "haproxy"), places))
     return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
 
