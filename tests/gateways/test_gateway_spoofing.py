@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support.ways import Way
@@ -22,6 +24,9 @@ ABOUT_THE_REQUEST = {
     "X-Forwarded-Port": "1",
     "X-Forwarded-Prefix": "/other",
     "X-Forwarded-Server": "other.example.com",
+    "X-Forwarded-Protocol": "ssl",
+    "X-Forwarded-Scheme": "gopher",
+    "X-Forwarded-Ssl": "off",
     "X-Real-IP": "203.0.113.9",
     "Forwarded": "host=other.example.com",
 }
@@ -29,8 +34,9 @@ SPOOFED = {**dict.fromkeys(ABOUT_THE_CLIENT, "forged"), **ABOUT_THE_REQUEST}
 
 
 def spellings(name: str) -> list[str]:
-    # Backends that know headers as environment variables (CGI, WSGI) cannot tell the last two from the first.
-    return [name, name.lower(), name.upper(), name.replace("-", "_"), name.replace("-", "_", 1)]
+    # Backends that know headers as environment variables (CGI, WSGI, PHP) cannot tell the latter ones from the first.
+    mixed = [name.replace("-", "_", 1), "_".join(name.rsplit("-", 1)), name.replace("-", ".")]
+    return [name, name.lower(), name.upper(), name.replace("-", "_"), *mixed]
 
 
 @pytest.mark.parametrize("name", SPOOFED)
@@ -39,23 +45,25 @@ def test_the_backend_sees_only_what_the_gateway_says(way: Way, name: str):
     for spelling in spellings(name):
         for lines in ([(spelling, SPOOFED[name])], [(spelling, SPOOFED[name]), (spelling.title(), SPOOFED[name])]):
             _, seen = way.passed("GET", PATH, [*way.signed("GET", PATH), *lines])
-            by_variable = {found.lower().replace("_", "-"): value for found, value in seen.headers}
+            by_variable = {re.sub(r"[^a-z0-9]", "-", found.lower()): value for found, value in seen.headers}
             for said in (*ABOUT_THE_CLIENT, *ABOUT_THE_REQUEST):
                 assert seen.all(said) == plain.all(said)
                 assert by_variable.get(said.lower()) == (plain.all(said) or [None])[0]
     assert plain.all("Keywright-Client-Id") == [way.key.client_id]
-    for said in ("X-Original-Method", "X-Original-URL", "X-Forwarded-Method", "X-Forwarded-Uri", "Forwarded"):
+    for said in set(ABOUT_THE_REQUEST) - {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}:
         assert plain.all(said) == []
 
 
 def test_all_at_once_change_nothing(way: Way):
-    lines = [(spelling, value) for name, value in SPOOFED.items() for spelling in spellings(name)]
-    for placed in ([*way.signed("GET", PATH), *lines], [*lines, *way.signed("GET", PATH)]):
-        _, seen = way.passed("GET", PATH, placed)
-        assert seen.all("Keywright-Client-Id") == [way.key.client_id]
-        assert "forged" not in str(seen.headers)
-        assert "203.0.113.9" not in str(seen.headers)
-        assert "other.example.com" not in str(seen.headers)
+    half = len(spellings("X")) // 2  # HAProxy takes 100 lines at most
+    for chosen in (slice(half), slice(half, None)):
+        lines = [(spelling, value) for name, value in SPOOFED.items() for spelling in spellings(name)[chosen]]
+        for placed in ([*way.signed("GET", PATH), *lines], [*lines, *way.signed("GET", PATH)]):
+            _, seen = way.passed("GET", PATH, placed)
+            assert seen.all("Keywright-Client-Id") == [way.key.client_id]
+            assert "forged" not in str(seen.headers)
+            assert "203.0.113.9" not in str(seen.headers)
+            assert "other.example.com" not in str(seen.headers)
 
 
 def test_a_client_cannot_have_another_request_judged_than_its_own(way: Way):

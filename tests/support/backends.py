@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ class Seen:
     target: str
     headers: list[tuple[str, str]]
     body: bytes
+    trailers: bytes = b""
 
     def all(self, name: str) -> list[str]:
         """Every value of a header."""
@@ -34,7 +36,10 @@ class Seen:
 
 
 class Backend:
-    """Answers 200 to whatever has a genuine body, 400 to the rest, and remembers all of it."""
+    """Answers 200 to whatever has a genuine body, or what `status=` in the query asks for, 400 to the rest.
+
+    It takes any method, CONNECT too, and remembers all that came whole.
+    """
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -67,32 +72,41 @@ class Backend:
                     super().handle_one_request()
 
             def answer(self) -> None:
-                came = Seen(self.command, self.path, list(self.headers.items()), self._read_body())
+                try:
+                    body, trailers = self._read_body()
+                except ValueError:  # the gateway gave up in the middle of a body
+                    self.close_connection = True
+                    return
+                came = Seen(self.command, self.path, list(self.headers.items()), body, trailers)
                 seen.append(came)
                 lines = (", ".join(came.all(name)) or None for name in ("Signature-Input", "Content-Digest"))
                 genuine = body_is_genuine(*lines, came.body)
                 text = json.dumps({"from": "backend"} if genuine else {"code": "digest_mismatch"}).encode()
-                self.send_response(200 if genuine else 400)
+                asked_for = re.search(r"[?&]status=([0-9]{3})", came.target)
+                self.send_response((int(asked_for[1]) if asked_for else 200) if genuine else 400)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(b"" if self.command == "HEAD" else text)
 
-            def _read_body(self) -> bytes:
+            def _read_body(self) -> tuple[bytes, bytes]:
                 if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                pieces = []
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0)), b""
+                pieces, trailers = [], []
                 while size := int(self.rfile.readline().partition(b";")[0], 16):
                     pieces.append(self.rfile.read(size))
                     self.rfile.readline()
-                while self.rfile.readline().strip():
-                    pass
-                return b"".join(pieces)
+                while line := self.rfile.readline().strip():
+                    trailers.append(line)
+                return b"".join(pieces), b"\n".join(trailers)
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+            def __getattr__(self, name: str) -> Any:
+                if name.startswith("do_"):
+                    return self.answer
+                raise AttributeError(name)
 
         return Handler
 
