@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -89,7 +90,7 @@ def test_a_key_is_created_used_and_deleted(server: Server, visit: Visit, account
 def test_each_form_to_paste_holds_the_key(visit: Visit, account: str):
     page = create(visit, account)
     client_id, client_secret = page.one(id="client-id").text, page.one(id="client-secret").text
-    environment, as_json, vault, aws = (each.children[0] for each in page.all("pre"))
+    environment, as_json, vault, aws, curl = (each.children[0] for each in page.all("pre"))
     assert f"KEYWRIGHT_CLIENT_ID={client_id}\nKEYWRIGHT_CLIENT_SECRET={client_secret}" in environment
     document = {"clientId": client_id, "clientSecret": client_secret, "accountId": account}
     assert json.loads(as_json) == {**document, "algorithm": "ed25519"}
@@ -97,6 +98,8 @@ def test_each_form_to_paste_holds_the_key(visit: Visit, account: str):
         command, _, rest = text.partition("<<'END'\n")
         assert client_secret not in command  # a process list would show it
         assert json.loads(rest.removesuffix("END")) == json.loads(as_json)
+    done = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["token_type"] == "Bearer"
 
 
 def test_the_secret_is_in_one_answer_only(server: Server, visit: Visit, account: str):

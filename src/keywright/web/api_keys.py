@@ -100,7 +100,7 @@ async def post_key(
     except (ApiAccessNotEnabled, Conflict, CredentialLimitReached) as error:
         return go_to(request, here, Notice.of(error))
     control.wake_mail()
-    forms = secret_forms(created.credential, created.client_secret)
+    forms = secret_forms(created.credential, created.client_secret, control.settings.base_url)
     return page(
         request,
         "api_key_created.html",

@@ -17,6 +17,7 @@ from keywright.web import (
     operator,
     passkey_sign_in,
     password,
+    request_check,
     security,
     sign_in,
     static_files,
@@ -51,6 +52,7 @@ def create_pages(control: Control) -> Litestar:
         activity.router,
         api_keys.router,
         operator.router,
+        request_check.router,
         security.router,
         users.router,
     ]

@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
 CSRF_FIELD = "csrf"
 MAX_PATH = 1000  # of the page to go on to after signing in
 # White space may be part of these.
-_AS_TYPED = frozenset({"password", "new_password"})
+_AS_TYPED = frozenset({"password", "new_password", "request"})
 # Names one filling-in of a form that creates something: sent twice, as by reloading, it creates one.
 RequestId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z", description="the page's own; reload the page")]
 StructT = TypeVar("StructT", bound=msgspec.Struct)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from keywright.credentials import Credential
+from keywright.tokens import JSON_TOKEN_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,13 @@ class SecretForm:
     text: str
 
 
-def secret_forms(key: Credential, client_secret: str) -> list[SecretForm]:
+def secret_forms(key: Credential, client_secret: str, base_url: str) -> list[SecretForm]:
     """Write a new key down in every form that is offered.
 
     Args:
         key: the key.
         client_secret: its secret; it is in what is returned, so that goes into one answer and nowhere else.
+        base_url: where tokens are fetched.
 
     Returns:
         The forms.
@@ -41,6 +43,7 @@ def secret_forms(key: Credential, client_secret: str) -> list[SecretForm]:
     }
     name = f"keywright/{key.client_id}"
     lines = json.dumps(document, indent=2)
+    exchanged = json.dumps({"clientId": key.client_id, "clientSecret": client_secret})
     return [
         SecretForm(
             "Environment (.env)",
@@ -58,5 +61,10 @@ def secret_forms(key: Credential, client_secret: str) -> list[SecretForm]:
             "Reads the values from standard input, so that no process list shows them.",
             f"aws secretsmanager create-secret --name {name} \\\n"
             f"  --secret-string file:///dev/stdin <<'END'\n{lines}\nEND",
+        ),
+        SecretForm(
+            "Try it: fetch a token with curl",
+            "Exchanges the key for a bearer token that lasts an hour. Reads the values from standard input, too.",
+            f"curl -s {base_url}{JSON_TOKEN_PATH} --json @- <<'END'\n{exchanged}\nEND",
         ),
     ]
