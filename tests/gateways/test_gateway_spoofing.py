@@ -29,6 +29,11 @@ ABOUT_THE_REQUEST = {
     "X-Forwarded-Ssl": "off",
     "X-Real-IP": "203.0.113.9",
     "Forwarded": "host=other.example.com",
+    # Frameworks take another method or path from these than the one that was judged.
+    "X-HTTP-Method": "DELETE",
+    "X-HTTP-Method-Override": "DELETE",
+    "X-Method-Override": "DELETE",
+    "X-Rewrite-URL": "/v1/other",
 }
 SPOOFED = {**dict.fromkeys(ABOUT_THE_CLIENT, "forged"), **ABOUT_THE_REQUEST}
 
