@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Response, Router, get, post
+from litestar import HttpMethod, Request, Response, Router, post, route
 from litestar.datastructures import CacheControlHeader
 
 from keywright.api.caller import address_of
@@ -38,7 +38,13 @@ async def post_oauth(request: Request[Any, Any, Any], control: Control) -> Respo
 
 
 # Litestar's own header would be added to the answer's.
-@get([METADATA_PATH, KEY_SET_PATH], include_in_schema=False, cache_control=CacheControlHeader())
+@route(
+    [METADATA_PATH, KEY_SET_PATH],
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    status_code=200,
+    include_in_schema=False,
+    cache_control=CacheControlHeader(),
+)
 async def get_oauth(request: Request[Any, Any, Any], control: Control) -> Response[bytes]:
     """Show the metadata (RFC 8414), or the keys that sign tokens (RFC 7517)."""
     return await _answer(request, control, b"")

@@ -7,6 +7,7 @@ is asked of the database's state each time, by whoever verifies.
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from keywright.errors import RefusalCode, Refused
 from keywright.formats import RandomBytes, new_identifier
 from keywright.tokens.compact import read_compact, write_compact
 from keywright.tokens.key_file import SigningKeyFile
-from keywright.tokens.signing_keys import LIFETIME_SECONDS, SigningKey, SigningKeys
+from keywright.tokens.signing_keys import LIFETIME_SECONDS, SLACK_SECONDS, SigningKey, SigningKeys
 
 # Ours have about 600 characters; names of issuer and audience may be long.
 MAX_CHARACTERS = 4096
@@ -25,6 +26,12 @@ _LOOK_SECONDS = 1.0
 _INVALID = Refused(
     RefusalCode.TOKEN_INVALID,
     "this bearer token was not issued by this Keywright, or was changed or cut off on the way; fetch a new token",
+)
+
+# Our clock was ahead when it was issued; it would outlast its hour by as much.
+_FROM_THE_FUTURE = Refused(
+    RefusalCode.TOKEN_INVALID,
+    "this bearer token lasts longer than any that is issued now: the server's clock was put back; fetch a new token",
 )
 
 
@@ -61,7 +68,8 @@ class AccessTokens:
         self._cache_size = cache_size
         self._keys = key_file.keys()
         self._looked_at = 0.0
-        self._checked: dict[bytes, Claims] = {}
+        # A plain dict would look through the places of all that it let go to find the oldest one.
+        self._checked: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, client_id: str, account_id: str, now: float, random_bytes: RandomBytes) -> str:
         """Make an access token.
@@ -111,7 +119,7 @@ class AccessTokens:
                 return found
             claims = found
             if len(self._checked) >= self._cache_size:
-                del self._checked[next(iter(self._checked))]
+                self._checked.popitem(last=False)
             self._checked[name] = claims
         if now >= claims.exp:
             self._checked.pop(name, None)
@@ -119,6 +127,8 @@ class AccessTokens:
                 RefusalCode.TOKEN_EXPIRED,
                 f"this bearer token expired {int(now - claims.exp)} s ago; fetch a new one",
             )
+        if claims.exp > now + LIFETIME_SECONDS + SLACK_SECONDS:
+            return _FROM_THE_FUTURE
         return claims
 
     def key_set(self, now: float) -> list[SigningKey]:
@@ -135,7 +145,7 @@ class AccessTokens:
             return _INVALID
         try:
             claims = _decode_claims(parts.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _INVALID
         if claims.iss != self.issuer or claims.aud != self.audience:
             return Refused(

@@ -165,9 +165,10 @@ class Clients:
         )
         network = network_of(address)
         try:
-            await self._throttle.begin(_WRONG, f"{client_id}\n{network}")
+            # The network first: once it may not go on, its guesses push out nothing that was counted for others' keys.
             if network is not None:
                 await self._throttle.begin(_WRONG_NETWORK, network)
+            await self._throttle.begin(_WRONG, f"{client_id}\n{network}")
         except TooManyRequests as busy:
             raise TooManyRequests(
                 f"{busy.message}; wait, then send the right one", retry_after_seconds=busy.retry_after_seconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -36,9 +36,9 @@ class CompactToken:
     """
 
     header: dict[str, Any]
-    payload: bytes
-    signed: bytes
-    signature: bytes
+    payload: bytes = field(repr=False)
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
     def is_signed_by(self, public_key: bytes) -> bool:
         """Tell whether this key's private half signed the token.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +36,28 @@ class SigningKeyFile:
 
     def __init__(self, file: Path, random_bytes: RandomBytes, now: float) -> None:
         self._file = file
+        # Looked at before they are read: keys that are replaced in between are then read again.
+        self._seen = self._told = _identity(file)
         self._keys = load_or_create_signing_keys(file, random_bytes, now)
-        self._seen = _identity(file)
 
     def keys(self) -> SigningKeys:
         """Return the keys as the file has them now.
 
-        While it cannot be read, the keys that were known go on: tokens of theirs are as good as before.
+        While it cannot be read, the keys that were known go on: tokens of theirs are as good as before. It is tried
+        again each time, since a stolen key that was to go would otherwise stay for one moment without free descriptors.
         """
         identity = _identity(self._file)
         if identity != self._seen:
             try:
-                self._keys = _read(self._file)
+                keys = _read(self._file)
             except Unavailable as error:
-                _log.error("token_keys_unreadable", reason=error.message)
-            # Also after a fault, or it would be logged for every token; a mended file is another one.
-            self._seen = identity
+                if identity != self._told:
+                    _log.error("token_keys_unreadable", reason=error.message)
+                self._told = identity
+            else:
+                self._seen = self._told = identity
+                if keys != self._keys:
+                    self._keys = keys
         return self._keys
 
 
@@ -66,7 +75,7 @@ def load_or_create_signing_keys(file: Path, random_bytes: RandomBytes, now: floa
     Raises:
         Unavailable: they cannot be read or written, or others may read them.
     """
-    if not file.exists():
+    if _identity(file) is None:
         keys = SigningKeys((SigningKey(random_bytes(_SEED_BYTES), int(now)),))
         try:
             _write(file, keys, replace=False)
@@ -92,11 +101,12 @@ def add_signing_key(file: Path, random_bytes: RandomBytes, now: float, *, lead_s
     Raises:
         Unavailable: the file cannot be read or written.
     """
-    old = load_or_create_signing_keys(file, random_bytes, now).published(now)
-    # One that waits for its turn would sign after this one: it signs no longer than until this one begins.
-    signs_from = max(int(now) + lead_seconds, old[-1].signs_from)
-    keys = SigningKeys((*old, SigningKey(random_bytes(_SEED_BYTES), signs_from)))
-    _write(file, keys, replace=True)
+    with _alone(file):
+        old = load_or_create_signing_keys(file, random_bytes, now).published(now)
+        # One that waits for its turn would sign after this one: it signs no longer than until this one begins.
+        signs_from = max(int(now) + lead_seconds, old[-1].signs_from)
+        keys = SigningKeys((*old, SigningKey(random_bytes(_SEED_BYTES), signs_from)))
+        _write(file, keys, replace=True)
     return keys
 
 
@@ -115,8 +125,24 @@ def replace_signing_keys(file: Path, random_bytes: RandomBytes, now: float) -> S
         Unavailable: the file cannot be written.
     """
     keys = SigningKeys((SigningKey(random_bytes(_SEED_BYTES), int(now)),))
-    _write(file, keys, replace=True)
+    with _alone(file):
+        _write(file, keys, replace=True)
     return keys
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Let nobody else change the keys meanwhile: whoever read them before a stolen one went would write it back."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(file.parent, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _identity(file: Path) -> tuple[int, int, int] | None:
@@ -133,7 +159,7 @@ def _read(file: Path) -> SigningKeys:
             raise Unavailable(f"others can read the token keys {file}; allow their owner only: chmod 600 {file}")
         document = json.loads(file.read_text("utf-8"))
         keys = tuple(_key(each) for each in document["keys"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise Unavailable(
             f"the token keys {file} cannot be read ({type(error).__name__}); restore the file, or remove it and"
             " restart: every access token then ends, and clients fetch new ones"
@@ -161,6 +187,7 @@ def _write(file: Path, keys: SigningKeys, *, replace: bool) -> None:
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")  # for the owner only
         beside = Path(name)
         with os.fdopen(descriptor, "w") as stream:
+            _leave_to_server(file, descriptor)
             json.dump(document, stream, indent=1)
             stream.flush()
             os.fsync(stream.fileno())
@@ -168,12 +195,43 @@ def _write(file: Path, keys: SigningKeys, *, replace: bool) -> None:
             beside.replace(file)
         else:
             os.link(beside, file)
+        _sync_folder(file.parent)
     except FileExistsError:
         raise
     except OSError as error:
-        raise Unavailable(
-            f"the token keys {file} cannot be written ({error.strerror}); mend the folder's rights"
-        ) from error
+        raise _unwritable(file, error) from error
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+def _leave_to_server(file: Path, descriptor: int) -> None:
+    """Give the new file to whom the old one belongs, or the folder.
+
+    Whoever runs the command as root beside a server that is not would else lock it out, and it would go on with the
+    keys that it knows, a stolen one among them.
+    """
+    try:
+        owner = file.stat()
+    except FileNotFoundError:
+        if os.geteuid() != 0:
+            return
+        owner = file.parent.stat()
+    if owner.st_uid != os.geteuid():
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name last as well: after a power cut a stolen key must not be back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(file: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the token keys {file} cannot be written ({error.strerror}); run this as the user that the server runs as, or"
+        " mend the folder's rights"
+    )

@@ -16,6 +16,7 @@ from keywright.tokens.clients import AssertionProof, SecretProof
 
 FORM = "application/x-www-form-urlencoded"
 METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+TWO_WAYS = "the client says in more than one way who it is; use one"
 _MOST_FIELDS = 50
 _encode = msgspec.json.Encoder().encode
 
@@ -134,7 +135,7 @@ def read_proof(call: OAuthCall, form: dict[str, str]) -> SecretProof | Assertion
     named = form.get("client_id")
     ways = [authorization is not None, "client_secret" in form, "client_assertion" in form]
     if sum(ways) > 1:
-        raise OAuthError("invalid_request", "the client says in more than one way who it is; use one")
+        raise OAuthError("invalid_request", TWO_WAYS)
     if authorization is not None:
         proof: SecretProof | AssertionProof = _read_basic(authorization)
     elif "client_assertion" in form:

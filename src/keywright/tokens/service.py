@@ -31,7 +31,7 @@ from keywright.storage import Database
 from keywright.tokens.access_tokens import AccessTokens, Claims
 from keywright.tokens.clients import AssertionProof, Clients, SecretProof
 from keywright.tokens.compact import ALGORITHM_NAMES
-from keywright.tokens.oauth import METHODS, OAuthCall, OAuthError, json_answer, read_form, read_proof
+from keywright.tokens.oauth import METHODS, TWO_WAYS, OAuthCall, OAuthError, json_answer, read_form, read_proof
 from keywright.tokens.shapes import TokenInput, TokenOutput
 from keywright.tokens.signing_keys import KEY_SET_SECONDS, LIFETIME_SECONDS
 
@@ -167,6 +167,8 @@ class TokenService:
         if scheme.lower() != "bearer":
             proof = read_proof(call, form)
             return (await self._clients.recognise(proof, call.address, self._clock())).client_id
+        if "client_secret" in form or "client_assertion" in form:
+            raise OAuthError("invalid_request", TWO_WAYS)
         try:
             async with self._database.read() as session:
                 await authenticate_token(session, token.strip(), on_behalf_of=None)

@@ -22,7 +22,7 @@ LIFETIME_SECONDS = 3600
 KEY_SET_SECONDS = 300
 LEAD_SECONDS = 2 * KEY_SET_SECONDS
 # Clocks of several hosts differ, and a process may still be signing as the moment passes.
-_SLACK_SECONDS = 60
+SLACK_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def last_use(signs_until: float) -> float:
     Returns:
         A time from which on the key is of no use any more.
     """
-    return signs_until + LIFETIME_SECONDS + _SLACK_SECONDS
+    return signs_until + LIFETIME_SECONDS + SLACK_SECONDS
 
 
 def thumbprint(public_key: bytes) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from keywright.errors import RefusalCode, Refused
 from keywright.tokens import AccessTokens, SigningKeyFile
-from keywright.tokens.compact import write_compact
+from keywright.tokens.compact import read_compact, write_compact
 from keywright.tokens.key_file import add_signing_key, replace_signing_keys
 from keywright.tokens.signing_keys import LIFETIME_SECONDS
 
@@ -102,3 +103,40 @@ def test_only_access_tokens_are_read(file: Path, kind: object):
 
 def test_text_that_utf_8_cannot_hold(file: Path):
     assert code(reader(file).read("\ud800", NOW)) is RefusalCode.TOKEN_INVALID
+
+
+def made_by_the_server(file: Path, **more: object) -> str:
+    key = SigningKeyFile(file, os.urandom, NOW).keys().keys[0]
+    claims = {"iss": ISSUER, "sub": "ck_a", "aud": "urn:api", "client_id": "ck_a", "account_id": "acc_a", "jti": "x"}
+    claims |= {"iat": int(NOW), "exp": int(NOW) + 60}
+    return write_compact({"typ": "at+jwt", "kid": key.key_id}, {**claims, **more}, key.seed)
+
+
+def test_a_token_of_a_clock_that_was_ahead_lasts_no_longer_than_others(file: Path):
+    """Issued while the clock was a year ahead, which is then put right: it must not last a year."""
+    tokens = reader(file)
+    ahead = NOW + 365 * 86_400
+    token = tokens.issue("ck_a", "acc_a", ahead, os.urandom)
+    assert code(tokens.read(token, ahead)) is None
+    for _ in range(2):
+        assert code(tokens.read(token, NOW)) is RefusalCode.TOKEN_INVALID
+    # Hosts whose clocks differ a little read each other's.
+    assert code(tokens.read(tokens.issue("ck_a", "acc_a", NOW + 50, os.urandom), NOW)) is None
+
+
+def test_claims_that_nobody_would_write(file: Path):
+    tokens = reader(file)
+    assert code(tokens.read(made_by_the_server(file), NOW)) is None
+    nested = msgspec.Raw(b"[" * 1200 + b"]" * 1200)
+    for more in (
+        {"x": nested}, {"exp": True}, {"exp": 1e308}, {"exp": 10**300}, {"exp": NOW + 60.5}, {"aud": ["urn:api"]},
+    ):  # fmt: skip
+        assert code(tokens.read(made_by_the_server(file, **more), NOW)) is RefusalCode.TOKEN_INVALID, more
+
+
+def test_whom_a_token_names_is_not_shown_where_it_is_taken_apart(file: Path):
+    token = made_by_the_server(file)
+    parts = read_compact(token, max_characters=5000)
+    assert parts is not None
+    assert "ck_a" not in repr(parts)
+    assert repr(parts.signature) not in repr(parts)
