@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -17,7 +18,12 @@ from typing import Any
 
 import httpx2
 
+import keywright
+from support.server import Server
+
 HOST = "127.0.0.1"
+LIMIT = 100_000
+BODY = b'{"amount":"12.50"}'
 
 
 @dataclass
@@ -63,7 +69,7 @@ def guarded(framework: str, way: str, options: dict[str, Any], log: Path, **envi
         line = process.stdout.readline()
         assert line.strip().isdigit(), log.read_text()
         port = int(line)
-        _wait_for(port, log)
+        _wait_for(port, process, log)
         with httpx2.Client(timeout=30, trust_env=False) as client:
             yield Guarded(framework, way, port, client)
     finally:
@@ -81,13 +87,60 @@ def guarded(framework: str, way: str, options: dict[str, Any], log: Path, **envi
     assert "Warning" not in log.read_text()
 
 
-def _wait_for(port: int, log: Path) -> None:
-    deadline = time.monotonic() + 20
+def _wait_for(port: int, process: subprocess.Popen[str], log: Path) -> None:
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((HOST, port), timeout=1).close()
         except OSError:
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         else:
             return
+
+
+def place(deployment: Server, way: str) -> dict[str, Any]:
+    """Where the middleware is to verify."""
+    return {"gateway": deployment.data} if way == "gateway" else {"data_dir": str(deployment.data_dir)}
+
+
+def signed(
+    app: Guarded,
+    key: keywright.Credential,
+    method: str = "POST",
+    body: bytes = BODY,
+    path: str = "/v1/echo",
+    **more: Any,
+) -> dict[str, str]:
+    return keywright.sign(key, method=method, url=app.origin + path, body=body, **more)
+
+
+def assert_refused(response: httpx2.Response, code: str, status: int = 401) -> None:
+    """As the gateway's forward-auth refuses."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    assert (response.json()["status"], response.json()["code"]) == (status, code)
+    assert ("www-authenticate" in response.headers) == (status == 401)
+    assert ("accept-signature" in response.headers) == (status == 401)
+
+
+def raw(app: Guarded, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Ask for a path exactly as it stands."""
+    connection = http.client.HTTPConnection(HOST, app.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def chunked(app: Guarded, headers: dict[str, str], pieces: list[bytes]) -> tuple[int, bytes]:
+    """Send a body in chunks."""
+    connection = http.client.HTTPConnection(HOST, app.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request(
+            "POST", "/v1/echo", iter(pieces), {**headers, "Host": f"{HOST}:{app.port}"}, encode_chunked=True
+        )
+        response = connection.getresponse()
+        return response.status, response.read()

@@ -9,6 +9,7 @@ Every framework's application is the same: /v1/echo tells what reached it, /v1/s
 import base64
 import dataclasses
 import json
+import os
 import socket
 import sys
 import time
@@ -97,14 +98,13 @@ def fastapi(options: dict[str, Any]) -> Any:
 
 def litestar(options: dict[str, Any]) -> Any:
     from litestar import HttpMethod, Litestar, Request, WebSocket, route, websocket
-    from litestar.middleware import DefineMiddleware
     from litestar.response import Stream
 
     from keywright.integrations.asgi import Keywright, KeywrightMiddleware
 
     methods = [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.POST, HttpMethod.PUT]
 
-    @route(["/v1/echo", "/open/{name:str}"], http_method=methods, status_code=200)
+    @route(["/v1/echo", "/open", "/open/{name:str}"], http_method=methods, status_code=200)
     async def echo(request: Request[Any, Any, Any]) -> dict[str, Any]:
         return told(request.state.keywright, request.method, await request.body(), dict(request.headers))
 
@@ -118,8 +118,9 @@ def litestar(options: dict[str, Any]) -> Any:
         await socket.send_text(socket.state.keywright.client_id)
         await socket.close()
 
-    guard = DefineMiddleware(KeywrightMiddleware, keywright=Keywright(**options))
-    return Litestar([echo, stream, talk], middleware=[guard], openapi_config=None)
+    return KeywrightMiddleware(
+        Litestar([echo, stream, talk], openapi_config=None, logging_config=None), keywright=Keywright(**options)
+    )
 
 
 # --- WSGI -----------------------------------------------------------------------------------------------------------
@@ -208,8 +209,14 @@ def on_uvicorn(app: Any) -> None:
     import uvicorn
 
     listening = socket.create_server((HOST, 0))
-    say(listening.getsockname()[1])
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)).run([listening])
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                say(listening.getsockname()[1])
+
+    Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)).run([listening])
 
 
 def on_granian(app: Any) -> None:
@@ -242,6 +249,7 @@ def on_wsgiref(app: Any) -> None:
 
 def say(port: int) -> None:
     print(port, flush=True)
+    os.dup2(2, 1)  # whatever is logged there later belongs to the log
 
 
 APPS: dict[str, tuple[Callable[[dict[str, Any]], Any], Callable[[Any], None]]] = {

@@ -120,19 +120,21 @@ class KeywrightMiddleware:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open before the application starts, so that what is missing shows then; close after it has stopped."""
-
-        async def receive_and_open() -> Message:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await self._verifier.open()
-            return message
+        first = await receive()
+        try:
+            await self._verifier.open()
+        except Exception as error:  # noqa: BLE001 - said to the server, whatever it is
+            # Raised, it would be taken for an application that has no lifespan, and the server would go on.
+            failure_answer(error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
 
         async def close_and_send(message: Message) -> None:
             if message["type"] != "lifespan.startup.complete":
                 await self._verifier.close()
             await send(message)
 
-        await self._app(scope, receive_and_open, close_and_send)
+        await self._app(scope, _replayed(first, receive), close_and_send)
 
 
 def signed_request(scope: Scope, body: bytes, config: Keywright) -> SignedRequest:
@@ -173,14 +175,26 @@ def _server(scope: Scope) -> str:
     return str(host) if port is None else f"{host}:{port}"
 
 
-def _handed_on(scope: Scope, caller: Caller | None) -> Scope:
+def without_claims(scope: Scope) -> Scope:
+    """Leave out the headers that only a verifier may say.
+
+    Args:
+        scope: of the request.
+
+    Returns:
+        A copy without them.
+    """
     headers = [
         (name, value)
         for name, value in scope["headers"]
         if not name.lower().replace(b"_", b"-").startswith(b"keywright-")
     ]
+    return {**scope, "headers": headers}
+
+
+def _handed_on(scope: Scope, caller: Caller | None) -> Scope:
     state = {**scope.get("state", {}), "keywright": caller}
-    return {**scope, "headers": headers, "state": state, "keywright": caller}
+    return {**without_claims(scope), "state": state, "keywright": caller}
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

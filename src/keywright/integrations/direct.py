@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,18 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+# Database files that this process has open, and those that it had open when it was forked off: a child has SQLite's
+# account of locks without the locks, so new connections of its own would not be safe either.
+_in_use: Counter[Path] = Counter()
+_inherited: set[Path] = set()
+
+
+def _leave_to_parent() -> None:
+    _inherited.update(_in_use)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
 
 @dataclass
 class _Opened:
@@ -41,8 +55,8 @@ class _Opened:
 class Direct:
     """Verifies against a database, from an event loop.
 
-    It opens on the loop that first asks, and anew on another: also after a fork, which no
-    connection survives.
+    It opens on the loop that first asks, and anew on another. A process that was forked off while the database was open
+    judges nothing: SQLite does not survive that.
 
     Args:
         config: says where the database is; everything else is set as for the server, by `KEYWRIGHT_*` and its file.
@@ -88,9 +102,10 @@ class Direct:
 
     async def close(self) -> None:
         """Write what is left and close."""
-        opened, self._opened = self._opened, None
+        opened = self._opened
         if opened is None or opened.loop is not asyncio.get_running_loop():
             return
+        self._opened = None
         opened.rechecking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opened.rechecking
@@ -98,6 +113,7 @@ class Direct:
         opened.keys.close()
         opened.nonces.close()
         await opened.database.close()
+        _let_go(self._settings.database_file)
 
 
 def _settings(config: Keywright) -> Settings:
@@ -110,20 +126,34 @@ def _settings(config: Keywright) -> Settings:
 
 def _open(settings: Settings) -> _Opened:
     file = settings.database_file
+    if file in _inherited:
+        raise Unavailable(
+            "the verifier cannot be opened in this process",
+            private=f"it was forked off while its parent had {file} open, which SQLite does not survive; start workers"
+            " before the first request, by spawn, or let a gateway listener verify: Keywright(gateway=...)",
+        )
     if not file.is_file():
         raise Unavailable(
             f"there is no Keywright database at {file}; check data_dir, or make one with `keywright migrate`"
         )
+    _in_use[file] += 1
     database = open_database(settings)
     try:
         keyring = KeyringFile(settings.keyring_path, random_bytes)
         service, keys, nonces, last_used = verification_service(settings, database, keyring)
     except (KeywrightError, OSError) as error:
+        _let_go(file)
         reason = (error.private or error.message) if isinstance(error, KeywrightError) else repr(error)
         raise Unavailable("the verifier cannot be opened; try again in a moment", private=reason) from error
     last_used.start()
     loop = asyncio.get_running_loop()
     return _Opened(loop, service, keys, nonces, last_used, database, loop.create_task(_recheck(keys)))
+
+
+def _let_go(file: Path) -> None:
+    _in_use[file] -= 1
+    if not _in_use[file]:
+        del _in_use[file]
 
 
 async def _recheck(keys: Any) -> None:

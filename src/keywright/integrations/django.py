@@ -118,6 +118,9 @@ class KeywrightMiddleware:
 
     def _pass(self, request: HttpRequest, caller: Caller | None = None) -> Any:
         wsgi.remove_claims(request.META)
+        scope = getattr(request, "scope", None)
+        if scope is not None:
+            request.scope = asgi.without_claims(scope)
         # Made of META when first asked for, which may have been before us.
         request.__dict__.pop("headers", None)
         request.keywright = caller

@@ -9,7 +9,8 @@ class Exclusions:
     """Tells which paths are excluded.
 
     Args:
-        paths: each a path, or with `/*` at its end all paths below.
+        paths: each a path, or with `/*` at its end all paths below: `/public/*` is neither `/public` nor `/public/`,
+            which some frameworks take for the same.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -23,6 +24,6 @@ class Exclusions:
         """
         if path in self._exact:
             return True
-        if not self._below or not path.startswith(self._below):
+        if not any(path.startswith(prefix) and (path != prefix or prefix == "/") for prefix in self._below):
             return False
         return "\\" not in path and not {"", ".", ".."} & set(path[1:].removesuffix("/").split("/"))

@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from keywright.errors import Fault, InvalidRequest, PayloadTooLarge, RefusalCode, Refused, Unavailable
@@ -21,12 +22,17 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Proxies and credentials that the environment has for the outside are not for the verifier beside us. A request that
-# was sent is never sent again: it would find its own nonce used.
+# was sent is never sent again: it would find its own nonce used. So idle connections end here first, well before the
+# ten seconds after which the listener ends them.
 _OPTIONS: dict[str, Any] = {
     "trust_env": False,
-    "limits": httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30),
+    "limits": httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=5),
     "headers": {"content-type": "application/json"},
 }
+# What a verdict needs beside what the signature itself names. Cookies and keys for others stay here.
+_NEEDED = frozenset(
+    {"authorization", "content-digest", "content-length", "signature", "signature-input", "transfer-encoding"}
+)
 
 
 class AsyncRemote:
@@ -49,14 +55,16 @@ class AsyncRemote:
     async def verify(self, request: SignedRequest) -> Caller | Refused:
         """Judge a request; see AsyncVerifier."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
+        client = self._client
+        if client is None or self._loop is not loop:
             # Connections belong to the event loop that made them.
-            self._client, self._loop = httpx2.AsyncClient(timeout=self._timeout_seconds, **_OPTIONS), loop
+            client = httpx2.AsyncClient(timeout=self._timeout_seconds, **_OPTIONS)
+            self._client, self._loop = client, loop
         question = _question(request)
         try:
             # The client's own timeouts hold for each step; this one for all of them.
             async with asyncio.timeout(self._timeout_seconds):
-                response = await self._client.post(self._url, content=question)
+                response = await client.post(self._url, content=question)
         except (httpx2.HTTPError, OSError) as error:
             raise _unreachable(self._url, error) from error
         return _verdict(response)
@@ -113,10 +121,16 @@ def _question(request: SignedRequest) -> bytes:
         {
             "method": request.method,
             "url": request.url,
-            "headers": list(request.headers),
+            "headers": _needed(request.headers),
             "body": base64.b64encode(request.body).decode("ascii"),
         }
     ).encode("ascii")
+
+
+def _needed(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Every line of each header that the verdict depends on: a covered one stands in Signature-Input in quotes."""
+    inputs = "".join(value for name, value in headers if name.lower() == "signature-input")
+    return [(name, value) for name, value in headers if (lower := name.lower()) in _NEEDED or f'"{lower}"' in inputs]
 
 
 def _verdict(response: httpx2.Response) -> Caller | Refused:
@@ -145,7 +159,8 @@ def _read_verdict(document: Any) -> Caller | Refused:
             raise ValueError("an accepted request without a client")
         return Caller(*named)
     if document["outcome"] == "refused":
-        return Refused(RefusalCode(document["code"]), str(document["detail"]))
+        base = document.get("signatureBase")
+        return Refused(RefusalCode(document["code"]), str(document["detail"]), None if base is None else str(base))
     raise ValueError(f"an outcome that is not known: {document['outcome']!r}")
 
 

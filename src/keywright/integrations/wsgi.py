@@ -106,11 +106,12 @@ def read_body(environ: Environ, limit: int) -> bytes:
         LengthRequired: it comes in chunks, and the server does not say where it ends.
         InvalidRequest: it ended too early.
     """
-    is_chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+    is_chunked, has_end = bool(environ.get("HTTP_TRANSFER_ENCODING")), bool(environ.get("wsgi.input_terminated"))
     length = None if is_chunked else check_length(environ.get("CONTENT_LENGTH"), limit)
-    if is_chunked and not environ.get("wsgi.input_terminated"):
+    if is_chunked and not has_end:
         raise LengthRequired([Fault("", "this server takes no chunked bodies; send the body with a Content-Length")])
-    if length is None and not is_chunked:
+    # Neither said: no body in HTTP/1.1 (RFC 9112 section 6.3), but there may be one in HTTP/2, which ends by itself.
+    if length is None and not has_end:
         return b""
     pieces: list[bytes] = []
     total = 0
