@@ -131,6 +131,16 @@ class Story:
             "another request, with another amount than was signed: refused",
             lambda: server.expect_verdict("digest_mismatch", _URL, fresh, _BODY.replace(b"125", b"925")),
         )
+        exchanged = {"clientId": created["clientId"], "clientSecret": created["clientSecret"]}
+        token = self._step(
+            "a client that cannot sign exchanges the key for a bearer token",
+            lambda: str(server.expect(200, "POST", "/auth/token", exchanged)["access_token"]),
+        )
+        bearer = {"Authorization": f"Bearer {token}"}
+        self._step(
+            "the gateway asks about a request with that token: accepted",
+            lambda: server.expect_verdict("accepted", _URL, bearer, _BODY),
+        )
         self._step(
             "the Owner deletes the key",
             lambda: server.expect(200, "DELETE", f"{keys}/{created['clientId']}", cookie=owner.session),
@@ -139,6 +149,10 @@ class Story:
         self._step(
             "the same client signs once more, at once: refused",
             lambda: server.expect_verdict("credential_unknown", _URL, late, _BODY),
+        )
+        self._step(
+            "and its token, which would have lasted an hour: refused",
+            lambda: server.expect_verdict("token_invalid", _URL, bearer, _BODY),
         )
         self._step("check the audit trail", lambda: server.keywright("audit", "verify"))
 
