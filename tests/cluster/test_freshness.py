@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx2
 
 import keywright
-from support.server import Server, run_cli, running, signed, wait_until
+from support.server import run_cli, running, signed, wait_until
+from support.workers import gateway_processes
 
 
 def test_delete_is_immediate_in_every_process(data_dir: Path):
@@ -110,26 +111,6 @@ def test_deletes_hold_across_a_restart(data_dir: Path):
         server.start()
         assert server.verify(signed(gone)).code == "credential_unknown"
         assert server.verify(signed(kept)).code == "accepted"
-
-
-def gateway_processes(server: Server) -> list[int]:
-    """The worker processes behind the data plane's listener: those that hold its port."""
-    port = server.data.rpartition(":")[2]
-    inodes = {
-        line.split()[9]
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if line.split()[1].endswith(f":{int(port):04X}") and line.split()[3] == "0A"
-    }
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
-        except OSError:
-            continue
-        if links & {f"socket:[{inode}]" for inode in inodes}:
-            found.append(int(process.name))
-    assert found
-    return found
 
 
 def test_a_killed_server_leaves_no_process_behind(data_dir: Path):
