@@ -30,6 +30,23 @@ def failure_answer(error: Exception) -> Answer:
     return problem_answer(KeywrightError("the verifier failed on this request; the application's log says why"), 500)
 
 
+def joined_lines(lines: list[tuple[str, str]]) -> dict[str, str]:
+    """Give each header one line, for servers that do not take two of a name; several challenges may stand in one.
+
+    Args:
+        lines: the answer's headers.
+
+    Returns:
+        Values by name.
+
+    Source: RFC 9110 section 11.6.1.
+    """
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
 def too_large(limit: int) -> PayloadTooLarge:
     """Say that a body is too large.
 

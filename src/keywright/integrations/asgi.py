@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keywright.errors import Fault, InvalidRequest, Refused
-from keywright.integrations.answers import check_length, failure_answer, too_large
+from keywright.integrations.answers import check_length, failure_answer, joined_lines, too_large
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.integrations.exclusions import Exclusions
@@ -222,7 +222,9 @@ async def _answer_websocket(scope: Scope, send: Send, answer: Answer) -> None:
     if _DENIAL not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1008, "reason": ""})  # the server answers the handshake with 403
         return
-    await send({"type": f"{_DENIAL}.start", "status": status, "headers": _header_lines(lines, body)})
+    # granian's worker dies of a header that is there twice in such an answer.
+    headers = _header_lines([*joined_lines(lines).items()], body)
+    await send({"type": f"{_DENIAL}.start", "status": status, "headers": headers})
     await send({"type": f"{_DENIAL}.body", "body": body})
 
 

@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from keywright.errors import KeywrightError, Refused
 from keywright.integrations import asgi, wsgi
-from keywright.integrations.answers import check_length, too_large
+from keywright.integrations.answers import check_length, joined_lines, too_large
 from keywright.integrations.background import Background
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import read_mapping
@@ -129,8 +129,4 @@ class KeywrightMiddleware:
 
 def _response(answer: Answer) -> HttpResponse:
     status, lines, body = answer
-    headers: dict[str, str] = {}
-    for name, value in lines:
-        # Django keeps one line of each name; several challenges may stand in one (RFC 9110 section 11.6.1).
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return HttpResponse(body, status=status, headers=headers)
+    return HttpResponse(body, status=status, headers=joined_lines(lines))
