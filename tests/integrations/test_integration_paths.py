@@ -10,7 +10,7 @@ from support.guarded import BODY, HOST, Guarded, assert_refused, body_of, raw, s
 
 @pytest.mark.parametrize("path", ["/v1/echo", "/v1/%65cho", "/v1/ech%6f?x=%2F"])
 def test_the_path_is_judged_as_it_was_sent(app: Guarded, key: keywright.Credential, path: str):
-    # wsgiref keeps no path as it was sent (docs/integrations/flask.md): what was escaped without need is not judged then.
+    # wsgiref keeps no path as it was sent (docs/integrations/flask.md): what was escaped without need is refused then.
     is_lost = app.framework == "flask-wsgiref" and "%" in path.partition("?")[0]
     assert raw(app, "GET", path, signed(app, key, "GET", b"", path))[0] == (401 if is_lost else 200)
 
