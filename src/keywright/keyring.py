@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keywright.errors import Unavailable
 from keywright.formats import RandomBytes
+from keywright.private_file import alone_in, write_private_file
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -188,10 +187,16 @@ def add_sealing_key(file: Path, random_bytes: RandomBytes) -> Keyring:
     Raises:
         Unavailable: the keyring cannot be read or written.
     """
-    old = load_or_create_keyring(file, random_bytes)
-    name = f"k{1 + max(int(known.removeprefix('k')) for known in old.keys)}"
-    keyring = Keyring(name, {**old.keys, name: random_bytes(_KEY_BYTES)})
-    _write(file, keyring, replace=True)
+    try:
+        # Of two that add a key at once, the second one's would take the place of the first one's, and what was sealed
+        # in between could never be opened again.
+        with alone_in(file.parent):
+            old = load_or_create_keyring(file, random_bytes)
+            name = f"k{1 + max(int(known.removeprefix('k')) for known in old.keys)}"
+            keyring = Keyring(name, {**old.keys, name: random_bytes(_KEY_BYTES)})
+            _write(file, keyring, replace=True)
+    except OSError as error:
+        raise _unwritable(file, error) from error
     return keyring
 
 
@@ -217,36 +222,13 @@ def _write(file: Path, keyring: Keyring, *, replace: bool) -> None:
         "current": keyring.current,
         "keys": {name: base64.b64encode(key).decode() for name, key in keyring.keys.items()},
     }
-    # Written beside and then moved or linked into place: a crash leaves the old file or the new one, never half.
-    beside: Path | None = None
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")  # for the owner only
-        beside = Path(name)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(document, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if replace:
-            beside.replace(file)
-        else:
-            os.link(beside, file)
-        _sync_folder(file.parent)
+        write_private_file(file, json.dumps(document, indent=1), replace=replace)
     except FileExistsError:
         raise
     except OSError as error:
-        raise Unavailable(
-            f"the keyring {file} cannot be written ({error.strerror}); mend the folder's rights"
-        ) from error
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        raise _unwritable(file, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name last as well: a secret sealed under a key that a power cut takes away is lost."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _unwritable(file: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"the keyring {file} cannot be written ({error.strerror}); mend the folder's rights")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,24 @@ def test_processes_that_start_together_share_one_keyring(file: Path):
     for thread in threads:
         thread.join()
     assert len({keyring.keys["k1"] for keyring in found}) == 1
+
+
+def test_keys_that_are_added_at_once_are_all_kept(file: Path):
+    """One that took the other's place would take what was sealed in between with it."""
+    load_or_create_keyring(file, os.urandom)
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda _: add_sealing_key(file, os.urandom), range(8)))
+    left = load_or_create_keyring(file, os.urandom)
+    assert len(left.keys) == 9
+    for keyring in added:
+        assert left.open(keyring.seal(SECRET, "ck_one", os.urandom), "ck_one") == SECRET
+
+
+def test_whoever_adds_a_key_leaves_the_keyring_to_the_server(file: Path):
+    """Run as root beside a server that is not: a file of root's would keep the server from its own secrets."""
+    load_or_create_keyring(file, os.urandom)
+    owner = 12_345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(file, owner, -1)
+    add_sealing_key(file, os.urandom)
+    status = file.stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (owner, 0o600)

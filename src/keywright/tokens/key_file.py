@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import structlog
 
 from keywright.errors import Unavailable
 from keywright.formats import RandomBytes
+from keywright.private_file import alone_in, write_private_file
 from keywright.tokens.signing_keys import SigningKey, SigningKeys
 
 _SEED_BYTES = 32
@@ -134,15 +132,10 @@ def replace_signing_keys(file: Path, random_bytes: RandomBytes, now: float) -> S
 def _alone(file: Path) -> Iterator[None]:
     """Let nobody else change the keys meanwhile: whoever read them before a stolen one went would write it back."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = os.open(file.parent, os.O_RDONLY)
+        with alone_in(file.parent):
+            yield
     except OSError as error:
         raise _unwritable(file, error) from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _identity(file: Path) -> tuple[int, int, int] | None:
@@ -180,54 +173,12 @@ def _write(file: Path, keys: SigningKeys, *, replace: bool) -> None:
             for key in keys.keys
         ]
     }
-    # Written beside and then moved or linked into place: a crash leaves the old file or the new one, never half.
-    beside: Path | None = None
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")  # for the owner only
-        beside = Path(name)
-        with os.fdopen(descriptor, "w") as stream:
-            _leave_to_server(file, descriptor)
-            json.dump(document, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if replace:
-            beside.replace(file)
-        else:
-            os.link(beside, file)
-        _sync_folder(file.parent)
+        write_private_file(file, json.dumps(document, indent=1), replace=replace)
     except FileExistsError:
         raise
     except OSError as error:
         raise _unwritable(file, error) from error
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-
-
-def _leave_to_server(file: Path, descriptor: int) -> None:
-    """Give the new file to whom the old one belongs, or the folder.
-
-    Whoever runs the command as root beside a server that is not would else lock it out, and it would go on with the
-    keys that it knows, a stolen one among them.
-    """
-    try:
-        owner = file.stat()
-    except FileNotFoundError:
-        if os.geteuid() != 0:
-            return
-        owner = file.parent.stat()
-    if owner.st_uid != os.geteuid():
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name last as well: after a power cut a stolen key must not be back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(file: Path, error: OSError) -> Unavailable:
