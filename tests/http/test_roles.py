@@ -35,6 +35,7 @@ GET    /accounts/A/audit-events       200   200   403      403      403    200  
 """  # noqa: E501 - a table is read across
 # What needs no caller: signing in and out, accepting an invitation, and what monitors ask.
 OPEN = {
+    ("POST", "/auth/token"),
     ("POST", "/v1/session"),
     ("DELETE", "/v1/session"),
     ("GET", "/v1/invitations/{token}"),

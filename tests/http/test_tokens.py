@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -255,7 +256,8 @@ def test_bytes_that_are_no_form(server: Server, base: str):
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for body in (b"", b"\xff\xfe", b"grant_type=%ff", b"&&&=&", b"a" * 5000, "grant_type=ü".encode()):
         assert_oauth_error(server._send("POST", base + "/oauth2/token", form, body), "invalid_request")
-    assert server._send("POST", base + "/oauth2/token", form, b"a" * 70_000).status == 413
+    # Over a connection of its own: a server that has not read everything ends it.
+    assert httpx2.post(base + "/oauth2/token", headers=form, content=b"a" * 70_000).status_code == 413
     for path in ("/oauth2/token", "/oauth2/introspect", "/auth/token"):
         assert server._send("GET", base + path, {}, None).status == 405
 
