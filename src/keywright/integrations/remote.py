@@ -144,7 +144,7 @@ def _verdict(response: httpx2.Response) -> Caller | Refused:
         if response.status_code == 200:
             return _read_verdict(response.json())
         fault = f"status {response.status_code}"
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # the last of JSON that is nested too deep
         fault = f"an answer that cannot be read: {error!r}"
     raise Unavailable(
         "the verifier cannot answer now; try again in a moment",
