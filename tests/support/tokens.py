@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
+import os
 import time
 from typing import Any
 from urllib.parse import urlencode
 
 import keywright
-from keywright.formats import format_client_secret
-from keywright.tokens.compact import write_compact
+from keywright.formats import format_client_secret, new_client_id
+from keywright.tokens.compact import encode_base64url, write_compact
 from support.server import Answer, Server
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+GRANT = {"grant_type": "client_credentials"}
+PLANES = ("control", "data")
+ORIGINAL = {"X-Original-Method": "GET", "X-Original-URL": "https://api.example.com/v1/payments"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -110,3 +115,46 @@ def assertion_fields(text: str, **more: str) -> dict[str, str]:
         "client_assertion": text,
         **more,
     }
+
+
+def damaged(secret: str) -> str:
+    return secret[:-1] + ("0" if secret[-1] != "0" else "1")
+
+
+def wrong_pairs(server: Server, account: str, *, delete: bool = True) -> dict[str, tuple[str, str]]:
+    """Client ID and Client Secret, wrong in every way; the keys that they are wrong for are deleted again or not."""
+    key, gone = server.key(account), server.key(account)
+    server.delete_key(account, gone.client_id)
+    hmac_key = server.key(account, algorithm="hmac-sha256")
+    pairs = {
+        "unknown": (new_client_id(os.urandom), secret_of(key)),
+        "made up": ("ck_" + "0" * 26, secret_of(key)),
+        "no ID": ("somebody", secret_of(key)),
+        "very long": ("ck_" + "0" * 150, secret_of(key)),
+        "wrong": (key.client_id, secret_of(gone)),
+        "wrong for hmac": (hmac_key.client_id, secret_of(gone)),
+        "damaged": (key.client_id, damaged(secret_of(key))),
+        "nonsense": (key.client_id, "x"),
+        "deleted": (gone.client_id, secret_of(gone)),
+    }
+    if delete:
+        server.delete_key(account, key.client_id)
+        server.delete_key(account, hmac_key.client_id)
+    return pairs
+
+
+def now_plus(seconds: float) -> int:
+    return int(time.time() + seconds)
+
+
+def hs256(header: dict[str, str], payload: str, secret: bytes) -> str:
+    text = f"{encode_base64url(json.dumps({'alg': 'HS256', **header}).encode())}.{payload}"
+    return f"{text}.{encode_base64url(hmac.digest(secret, text.encode(), 'sha256'))}"
+
+
+def assert_oauth_error(answer: Answer, error: str, status: int = 400) -> None:
+    assert (answer.status, answer.json["error"]) == (status, error), answer.text
+    assert set(answer.json) == {"error", "error_description"}
+    assert answer.headers["cache-control"] == "no-store"
+    # RFC 6749 section 5.2: these characters only.
+    assert all(" " <= each <= "~" and each not in '"\\' for each in answer.json["error_description"])
