@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import keywright
+from keywright.integrations.asgi import Keywright, KeywrightMiddleware
 from support.guarded import BODY, HOST, Guarded, assert_refused, body_of, raw, signed
 
 
@@ -59,3 +60,34 @@ def test_a_host_that_reaches_into_the_path_is_refused(app: Guarded, key: keywrig
     headers = {**signed(app, key, "GET", b"", path), "Host": f"{HOST}:{app.port}/v1/echo"}
     status, _ = raw(app, "GET", "/v1/stream", headers)
     assert status in {400, 404}
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path", "is_open"),
+    [
+        ("", "/open/x", True),
+        ("/shop", "/shop/open/x", False),
+        ("/shop", "/open/x", True),
+        ("/shop", "/open/x/shop/v1/echo", False),
+    ],
+)
+async def test_a_root_path_within_an_excluded_path_is_no_way_past(root_path: str, path: str, is_open: bool):
+    """Litestar takes it out wherever it stands, and would route /open/x/v1/echo or less."""
+    reached, said = [], []
+
+    async def application(scope: dict, _receive: object, _send: object) -> None:
+        reached.append(scope["path"])
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict) -> None:
+        said.append(message.get("status"))
+
+    # Nobody listens there: whatever is to be verified is refused.
+    guard = KeywrightMiddleware(application, Keywright(gateway="http://127.0.0.1:9", exclude=["/open/*"]))
+    scope = {"type": "http", "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode()}
+    await guard(
+        {**scope, "root_path": root_path, "query_string": b"", "headers": [(b"host", b"a.example")]}, receive, send
+    )
+    assert (reached, said[:1]) == (([path], []) if is_open else ([], [503]))

@@ -65,13 +65,19 @@ class KeywrightMiddleware:
         if kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind in {"http", "websocket"}:
-            if scope["path"] in self._excluded:
+            if self._is_excluded(scope):
                 await self._app(_handed_on(scope, None), receive, send)
             else:
                 await self._guard(scope, receive, send)
         else:
             # An unknown kind of connection would be a way past the verifier.
             raise ValueError(f"Keywright cannot verify connections of type {kind!r}")
+
+    def _is_excluded(self, scope: Scope) -> bool:
+        path, root = str(scope["path"]), str(scope.get("root_path", ""))
+        # Some frameworks take the root path out wherever it stands, and then route another path than the one seen here.
+        is_cut_within = root.strip("/") != "" and not path.startswith(root) and root in path
+        return path in self._excluded and not is_cut_within
 
     async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
