@@ -102,7 +102,7 @@ def ask_with(app: Guarded, lines: Lines) -> RawAnswer:
     return exchange(app.origin, raw_request(b"POST", b"/v1/echo", pairs, BODY))
 
 
-def test_signatures_on_several_lines(app: Guarded, key: keywright.Credential, deployment: Server, account: str):
+def test_signatures_on_several_lines(app: Guarded, key: keywright.Credential, deployment: Server):
     def sign(by: keywright.Credential, label: str = "sig1") -> dict[str, str]:
         return keywright.sign(by, method="POST", url="http://keywright.test/v1/echo", body=BODY, label=label)
 
@@ -117,7 +117,7 @@ def test_signatures_on_several_lines(app: Guarded, key: keywright.Credential, de
     assert ask_with(app, lines(ours, partner)).status == 200
     assert ask_with(app, lines(partner, sign(key))).status == 200
     # Several lines are one dictionary, so nothing can be hidden on the second.
-    other = deployment.key(account)
+    other = deployment.key(deployment.account("partner"))
     refused = {
         "signature_ambiguous": lines(sign(key), sign(other, "sig2")),
         "signature_malformed": lines(sign(key), sign(key)),

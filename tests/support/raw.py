@@ -73,4 +73,18 @@ def _parse(received: bytes) -> RawAnswer:
     head, _, body = received.partition(b"\r\n\r\n")
     if not head:
         return RawAnswer(0, {}, b"")
-    return RawAnswer(int(head.split(b" ")[1]), _headers(head), body)
+    headers = _headers(head)
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        body = _joined_chunks(body)
+    return RawAnswer(int(head.split(b" ")[1]), headers, body)
+
+
+def _joined_chunks(body: bytes) -> bytes:
+    joined = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            break
+        joined, body = joined + rest[:length], rest[length + 2 :]
+    return joined
