@@ -58,7 +58,7 @@ def test_the_verdicts_of_all_workers_are_summed(server: Server):
     def all_counted() -> bool:
         return all(verdicts(server, code) - before[code] == count for code, count in expected.items())
 
-    wait_until(all_counted, seconds=5, what="both workers' counts")
+    wait_until(all_counted, what="both workers' counts")
     # Whichever worker is asked, once all have handed over.
     assert {verdicts(server, "accepted") - before["accepted"] for _ in range(12)} == {40}
 

@@ -320,7 +320,7 @@ def running(data_dir: Path, *, workers: int = 1, port: int = 0, **environment: s
         server.close()
 
 
-def wait_until(condition: Any, *, seconds: float = 15, what: str = "") -> None:
+def wait_until(condition: Any, *, seconds: float = 60, what: str = "") -> None:
     """Wait until something holds, for a bounded time."""
     deadline = time.monotonic() + seconds
     while not condition():
