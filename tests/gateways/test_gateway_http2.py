@@ -168,7 +168,9 @@ def test_no_header_line_changes_what_the_gateway_says(way: Way, line: tuple[str,
 def test_no_request_hides_in_a_body(way: Way, length: list[tuple[str, str]]):
     hidden = f"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
     _, seen = sent(way, [*headers_of(way, {":method": "POST"}, hidden), *length], body=hidden)
-    assert [(each.target, each.body) for each in seen] in ([], [(PATH, hidden)])
+    # Said to have none, it may be handed on without one before the excess has arrived.
+    possible = [hidden, b""] if length == [("content-length", "0")] else [hidden]
+    assert [(each.target, each.body) for each in seen] in ([], *([(PATH, body)] for body in possible))
 
 
 def test_a_deleted_key_is_stopped_on_a_connection_that_is_kept(way: Way):

@@ -195,6 +195,7 @@ def test_nonsense_from_the_gateway_lets_nothing_through(apart: Apart):
         # Itself it says no more than that about a request that it would not read.
         for status in ("400 Bad Request", "413 Content Too Large"):
             apart.relay.instead = answer(said(), status)
+            apart.relay.cut()
             assert apart.app.ask("POST", headers=headers, content=BODY).status_code == int(status[:3])
     finally:
         apart.relay.instead = None
