@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from support.server import Server, running
+from support.server import Server, choose_engine, running
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def engine() -> str:
+    """The database engine that servers are started on; tests/http has one of its own, which is each in turn."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_engine(engine: str) -> Iterator[None]:
+    choose_engine(engine)
+    yield
+    choose_engine("sqlite")
+
+
+@pytest.fixture(scope="session")
+def server(chosen_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that leave it as they found it; two gateway workers, so that nothing is one's own."""
     with running(tmp_path_factory.mktemp("server") / "data", workers=2, KEYWRIGHT_ENVIRONMENT="sandbox") as found:
         yield found

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keywright import storage
 from keywright.errors import Unavailable
 from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
 from keywright.settings import Settings
@@ -65,7 +66,7 @@ def prepare_database(settings: Settings) -> None:
     from keywright.storage.migrate import migrate
 
     _make_folder(settings.data_dir)
-    migrate(settings.database_file)
+    migrate(settings.database)
 
 
 async def match_keyring(settings: Settings) -> KeyringFile:
@@ -92,7 +93,7 @@ async def match_keyring(settings: Settings) -> KeyringFile:
             await check_totp_secrets(session, keyring)
     except Unavailable as error:
         raise Unavailable(
-            f"the keyring {file} does not open the secrets in {settings.database_file}; restore the keyring that"
+            f"the keyring {file} does not open the secrets in {settings.database_name}; restore the keyring that"
             " belongs to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
             private=error.private or error.message,
         ) from error
@@ -140,7 +141,7 @@ def mail_transport(settings: Settings) -> Transport:
 
 def open_database(settings: Settings) -> Database:
     """Open the database, which must be migrated."""
-    return Database(settings.database_file, clock)
+    return storage.open_database(settings.database, clock, pool_size=settings.database_connections)
 
 
 def open_nonces(settings: Settings) -> EmbeddedNonceStore:
@@ -273,6 +274,27 @@ def token_service(
     )
 
 
+def verification_keys(settings: Settings, database: Database, keyring: KeyringFile) -> VerificationKeys:
+    """Wire the keys that a verifier asks for.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        database: the truth.
+        keyring: opens the secrets of hmac-sha256 keys.
+
+    Returns:
+        The keys, cached as far as this host can tell that they are true.
+    """
+    if database.is_shared:
+        from keywright.verification.uncached_keys import UncachedKeys
+
+        return UncachedKeys(database, keyring)
+    from keywright.storage.change_signal import ChangeSignal
+    from keywright.verification.keys import CachedKeys
+
+    return CachedKeys(database, ChangeSignal(settings.database_file), keyring, size=settings.credential_cache_size)
+
+
 def verification_service(
     settings: Settings, database: Database, keyring: KeyringFile, tokens: AccessTokens | None = None
 ) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
@@ -288,15 +310,9 @@ def verification_service(
         The service, and the parts of it that want watching and closing.
     """
     from keywright.signatures import Profile
-    from keywright.storage.change_signal import ChangeSignal
-    from keywright.verification import LastUsed, VerificationKeys, VerificationService
+    from keywright.verification import LastUsed, VerificationService
 
-    keys = VerificationKeys(
-        database,
-        ChangeSignal(settings.database_file),
-        keyring,
-        size=settings.credential_cache_size,
-    )
+    keys = verification_keys(settings, database, keyring)
     nonces, last_used = open_nonces(settings), LastUsed(database)
     profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
     service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))

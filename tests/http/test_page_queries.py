@@ -20,7 +20,7 @@ from keywright.identity.factor_store import insert_passkey
 from keywright.identity.secrets import token_hash
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
-from keywright.storage import Database
+from keywright.storage.sqlite import SqliteDatabase
 from keywright.web import create_pages
 from support.queries import counted, in_process
 from support.reading import Page
@@ -109,7 +109,7 @@ class World:
                 )
                 row = [account, f"usr_{number}", "Kim", "viewer", number]
                 database.execute("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", row)
-        database = Database(self.data_dir / "keywright.db", clock)
+        database = SqliteDatabase(self.data_dir / "keywright.db", clock)
         async with database.write() as session:
             actor, subject = {"kind": "person", "id": "usr_1", "name": "olga"}, {"kind": "user", "id": "usr_1"}
             for _ in range(EVENTS):

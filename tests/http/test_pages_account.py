@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from keywright import audit
-from keywright.storage import Database
+from keywright.storage.sqlite import SqliteDatabase
 from support.mail import mail_to
 from support.reading import Page
 from support.server import PASSWORD, Caller, Server, run_cli
@@ -653,7 +653,7 @@ def test_the_csv_file_holds_what_the_page_tells(server: Server, visit: Visit, ac
 async def test_a_long_activity_is_downloaded_in_pieces_and_holds(
     server: Server, visit: Visit, account: str, tmp_path: Path
 ):
-    database = Database(server.data_dir / "keywright.db", time.time)
+    database = SqliteDatabase(server.data_dir / "keywright.db", time.time)
     async with database.write() as session:
         actor, subject = {"kind": "local", "id": "root", "name": "root"}, {"kind": "account", "id": account}
         for _ in range(1200):

@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from keywright.identity import authenticate_session, begin_totp, confirm_totp, reset_password
 from keywright.keyring import KeyringFile
 from keywright.mail import Outbox
-from keywright.storage import Database
+from keywright.storage.sqlite import SqliteDatabase
 from support.server import PASSWORD, Caller, Server, run_cli, running, signed
 
 ResultT = TypeVar("ResultT")
@@ -50,7 +50,7 @@ def in_database(server: Server, work: Callable[[Any], Awaitable[ResultT]]) -> Re
     """Run services in the server's own database, as its pages do."""
 
     async def run() -> ResultT:
-        database = Database(server.data_dir / "keywright.db", time.time)
+        database = SqliteDatabase(server.data_dir / "keywright.db", time.time)
         try:
             async with database.write() as session:
                 result = await work(session)

@@ -50,5 +50,5 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json:
     """Bring the database to this version's schema, making it if need be."""
     with reported(as_json=as_json):
         settings = load_settings(data_dir=data_dir, database_url=database_url)
-        before, after = migrate_database(settings.database_file)
-        show({"database": str(settings.database_file), "before": before, "after": after}, as_json=as_json)
+        before, after = migrate_database(settings.database)
+        show({"database": settings.database_name, "before": before, "after": after}, as_json=as_json)
