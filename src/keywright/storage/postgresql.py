@@ -86,9 +86,9 @@ class PostgresqlDatabase(Database):
 
     def __init__(self, url: str, clock: Clock, *, pool_size: int = 4) -> None:
         self._clock = clock
-        self._reader = _engine(url, pool_size, isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reader = _engine(url, pool_size, isolation_level="REPEATABLE READ", read_only=True)
         # One waits for the write lock, or has it, while the other takes bookkeeping past it.
-        self._writer = _engine(url, 2, isolation_level="READ COMMITTED")
+        self._writer = _engine(url, 2, isolation_level="READ COMMITTED", read_only=False)
 
     @property
     def is_shared(self) -> bool:
@@ -135,7 +135,7 @@ class _PostgresqlWriteSession(WriteSession):
             raise unknown_outcome(RuntimeError(connection.warning))
 
 
-def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
+def _engine(url: str, pool_size: int, *, isolation_level: str, read_only: bool) -> AsyncEngine:
     creator: Callable[[], Awaitable[WatchedConnection]] = lambda: connect(url)  # noqa: E731 - one expression
     return create_async_engine(
         # The URL goes to the driver as it is, which reads it as libpq does.
@@ -145,7 +145,8 @@ def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=STATEMENT_TIMEOUT_SECONDS,
         hide_parameters=True,  # errors are logged, and parameters hold hashes and addresses
-        **options,
+        isolation_level=isolation_level,
+        execution_options={"postgresql_readonly": read_only},
     )
 
 
