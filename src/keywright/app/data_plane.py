@@ -48,7 +48,8 @@ def data_plane(settings: Settings) -> Gateway:
     metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
     metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
 
-    watch_lease(keys, metrics)
+    if database.is_shared:
+        watch_lease(keys, metrics)
 
     def start() -> None:
         keys.start()
@@ -124,7 +125,8 @@ def verification_keys(settings: Settings, database: Database, keyring: KeyringFi
         from keywright.verification.keys import CachedKeys
 
         return CachedKeys(database, ChangeSignal(settings.database_file), keyring, size=settings.credential_cache_size)
-    from keywright.freshness import Keeper, Lease, boot_seconds
+    from keywright.freshness import Lease, boot_seconds
+    from keywright.freshness.keeper import Keeper
     from keywright.storage.postgresql import connect
     from keywright.verification.leased_keys import LeasedKeys
 
@@ -141,7 +143,7 @@ def verification_keys(settings: Settings, database: Database, keyring: KeyringFi
 
 
 def watch_lease(keys: VerificationKeys, metrics: Metrics) -> None:
-    """Show how a verifier's lease stands, if it has one.
+    """Show how a verifier's lease stands.
 
     Args:
         keys: the verifier's.
@@ -149,8 +151,7 @@ def watch_lease(keys: VerificationKeys, metrics: Metrics) -> None:
     """
     from keywright.verification.leased_keys import LeasedKeys
 
-    if not isinstance(keys, LeasedKeys):
-        return
+    assert isinstance(keys, LeasedKeys)
     keeper = keys.keeper
     metrics.watch(
         "keywright_lease_trusted",

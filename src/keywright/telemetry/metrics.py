@@ -10,21 +10,13 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Literal
-
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from typing import TYPE_CHECKING, Literal
 
 from keywright.errors import KeywrightError
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
+
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED = "accepted"
 
@@ -33,6 +25,11 @@ class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
+        # Loaded here and not above: as it is loaded, the library looks whether several processes are counted together,
+        # and each listener's process is told so only after it was forked.
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram  # noqa: PLC0415
+
+        self.content_type = CONTENT_TYPE_LATEST
         # With several processes each writes files that any of them can sum up; the library asks that of the registry.
         self._many = MULTIPROCESS_VARIABLE in os.environ
         self._registry = CollectorRegistry()
@@ -84,6 +81,8 @@ class Metrics:
             read: returns it.
             lowest: of several processes on one listener show the lowest number, not the highest.
         """
+        from prometheus_client import Gauge  # noqa: PLC0415 - see __init__
+
         mode: Literal["livemin", "livemax"] = "livemin" if lowest else "livemax"
         gauge = Gauge(name, description, registry=self._registry, multiprocess_mode=mode)
         self._gauges[name] = (gauge, read)
@@ -96,6 +95,8 @@ class Metrics:
             description: what it tells.
             read: returns state to number.
         """
+        from prometheus_client import Gauge  # noqa: PLC0415 - see __init__
+
         gauge = Gauge(name, description, ["state"], registry=self._registry, multiprocess_mode="livemax")
         self._states[name] = (gauge, read)
 
@@ -146,6 +147,9 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see __init__
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
         self.settle()
         for gauge, read in self._gauges.values():
             # What cannot be read now keeps its last value; the rest must still be shown.

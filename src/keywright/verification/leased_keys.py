@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keywright.credentials import VerificationKey, find_verification_key
-from keywright.freshness import Keeper, Lease
+from keywright.freshness import Lease
+from keywright.freshness.keeper import Keeper
 from keywright.keyring import Sealer
 from keywright.storage import Database
 
