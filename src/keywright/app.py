@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ from keywright.errors import Unavailable
 from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
 from keywright.settings import Settings
 from keywright.storage import Database
-from keywright.verification.replay import EmbeddedNonceStore
+from keywright.verification.nonces import NonceStore, ReplayVerdict, done
 
 if TYPE_CHECKING:
     from keywright.gateway import Gateway
+    from keywright.identity.throttle import Throttle
     from keywright.mail import Outbox, Transport
     from keywright.telemetry import Metrics
     from keywright.telemetry.requests import AsgiApp, Receive, Send
@@ -47,7 +49,7 @@ def prepare(settings: Settings) -> None:
 
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
-    open_nonces(settings).close()
+    asyncio.run(begin_nonces(settings))
     asyncio.run(match_keyring(settings))
     load_or_create_signing_keys(settings.token_keys_path, random_bytes, clock())
 
@@ -143,8 +145,51 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_file, clock)
 
 
-def open_nonces(settings: Settings) -> EmbeddedNonceStore:
-    """Open the host's memory of nonces."""
+async def begin_nonces(settings: Settings) -> None:
+    """Begin the memory of nonces, before the first key is made.
+
+    Args:
+        settings: the deployment's.
+
+    Raises:
+        Unavailable: it cannot be had, or Valkey is set so that it may forget.
+    """
+    from keywright.verification.valkey_nonces import ValkeyNonceStore
+
+    nonces = open_nonces(settings)
+    try:
+        if isinstance(nonces, ValkeyNonceStore):
+            await nonces.begin()
+    finally:
+        await done(nonces.close())
+
+
+def open_nonces(settings: Settings, *, count_failure: Callable[[], None] = lambda: None) -> NonceStore:
+    """Open the memory of nonces: Valkey's where one is set, else the host's.
+
+    Args:
+        settings: the deployment's.
+        count_failure: called for each question that Valkey did not answer.
+
+    Returns:
+        The memory. The host's tells now if it cannot be had, Valkey's when it is asked.
+
+    Raises:
+        Unavailable: the host's cannot be had.
+    """
+    if settings.valkey_url is not None:
+        from keywright.valkey.address import parse_valkey_url
+        from keywright.verification.valkey_nonces import ValkeyNonceStore
+
+        return ValkeyNonceStore(
+            parse_valkey_url(settings.valkey_url),
+            max_age_seconds=settings.max_age_seconds,
+            max_ahead_seconds=settings.max_ahead_seconds,
+            clock=clock,
+            count_failure=count_failure,
+        )
+    from keywright.verification.replay import EmbeddedNonceStore
+
     return EmbeddedNonceStore.open(
         settings.nonce_dir,
         clock=clock,
@@ -152,6 +197,19 @@ def open_nonces(settings: Settings) -> EmbeddedNonceStore:
         max_ahead_seconds=settings.max_ahead_seconds,
         capacity=settings.nonce_capacity,
     )
+
+
+def open_throttle(settings: Settings) -> Throttle:
+    """Open the counts of attempts: Valkey's where one is set, else this process's."""
+    from keywright.identity.throttle import Throttle
+
+    if settings.valkey_url is None:
+        return Throttle()
+    from keywright.identity.throttle_valkey import ThrottleValkey
+    from keywright.valkey.address import parse_valkey_url
+
+    shared = ThrottleValkey(parse_valkey_url(settings.valkey_url))
+    return Throttle(shared, close=shared.close)
 
 
 def control_plane(settings: Settings) -> AsgiApp:
@@ -170,15 +228,22 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics, nonces = open_database(settings), Passwords(), Metrics(), open_nonces(settings)
+    database, passwords, metrics, throttle = open_database(settings), Passwords(), Metrics(), open_throttle(settings)
+    nonces = open_nonces(settings, count_failure=metrics.count_valkey_failure)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
     metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
 
+    async def is_ready() -> None:
+        await database.check()
+        if settings.valkey_url is not None:  # sign-in counts there, whoever else needs it
+            await done(nonces.check())
+
     async def stop() -> None:
         await postman.stop()
         passwords.close()
-        nonces.close()
+        await done(nonces.close())
+        await throttle.close()
         await database.close()
 
     control = Control(
@@ -188,12 +253,15 @@ def control_plane(settings: Settings) -> AsgiApp:
         passwords=passwords,
         outbox=Outbox(keyring, settings.base_url, random_bytes),
         wake_mail=postman.wake,
-        tokens=token_service(settings, database, keyring, nonces, tokens=access_tokens(settings), metrics=metrics),
+        tokens=token_service(
+            settings, database, keyring, nonces, throttle, tokens=access_tokens(settings), metrics=metrics
+        ),
         metrics=metrics,
         random_bytes=random_bytes,
-        is_ready=database.check,
+        is_ready=is_ready,
         start=postman.start,
         stop=stop,
+        throttle=throttle,
     )
     pages = with_security_headers(create_pages(control), settings.base_url)
     return observed(_by_path(create_api(control), pages), control.metrics)
@@ -234,7 +302,8 @@ def token_service(
     settings: Settings,
     database: Database,
     keyring: Sealer,
-    nonces: EmbeddedNonceStore,
+    nonces: NonceStore,
+    throttle: Throttle,
     *,
     tokens: AccessTokens,
     metrics: Metrics,
@@ -246,18 +315,19 @@ def token_service(
         database: the truth.
         keyring: opens the secrets of hmac-sha256 keys.
         nonces: remembers assertions.
+        throttle: counts wrong secrets.
         tokens: makes and reads tokens.
         metrics: counts.
 
     Returns:
         The service.
     """
-    from keywright.identity.throttle import Throttle
     from keywright.tokens import TOKEN_PATH, AssertionRules, Clients, TokenService, nonce_of
-    from keywright.verification.replay import ReplayVerdict
 
-    def is_first_use(client_id: str, jti: str, created: int, key_created_at: float, now: float) -> bool:
+    async def is_first_use(client_id: str, jti: str, created: int, key_created_at: float, now: float) -> bool:
         verdict = nonces.remember(client_id, nonce_of(jti), created, key_created_at, now)
+        if not isinstance(verdict, ReplayVerdict):
+            verdict = await verdict
         return verdict is ReplayVerdict.FRESH
 
     # Clients know the token endpoint by the issuer's address, or by that of the API before which a gateway stands.
@@ -267,15 +337,20 @@ def token_service(
         max_age_seconds=settings.max_age_seconds,
         max_ahead_seconds=settings.max_ahead_seconds,
     )
-    clients = Clients(database, keyring, Throttle(), is_first_use=is_first_use, rules=rules, random_bytes=random_bytes)
+    clients = Clients(database, keyring, throttle, is_first_use=is_first_use, rules=rules, random_bytes=random_bytes)
     return TokenService(
         tokens, clients, database, keyring, count=metrics.count_token, clock=clock, random_bytes=random_bytes
     )
 
 
 def verification_service(
-    settings: Settings, database: Database, keyring: KeyringFile, tokens: AccessTokens | None = None
-) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
+    settings: Settings,
+    database: Database,
+    keyring: KeyringFile,
+    tokens: AccessTokens | None = None,
+    *,
+    count_failure: Callable[[], None] = lambda: None,
+) -> tuple[VerificationService, VerificationKeys, NonceStore, LastUsed]:
     """Wire the verifier.
 
     Args:
@@ -283,6 +358,7 @@ def verification_service(
         database: the truth.
         keyring: opens the secrets of hmac-sha256 keys.
         tokens: reads bearer tokens; None makes one.
+        count_failure: called for each question that Valkey did not answer.
 
     Returns:
         The service, and the parts of it that want watching and closing.
@@ -297,7 +373,7 @@ def verification_service(
         keyring,
         size=settings.credential_cache_size,
     )
-    nonces, last_used = open_nonces(settings), LastUsed(database)
+    nonces, last_used = open_nonces(settings, count_failure=count_failure), LastUsed(database)
     profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
     service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))
     return service, keys, nonces, last_used
@@ -319,28 +395,25 @@ def data_plane(settings: Settings) -> Gateway:
     database, metrics = open_database(settings), Metrics()
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     tokens = access_tokens(settings)
-    service, keys, nonces, last_used = verification_service(settings, database, keyring, tokens)
-    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
-    metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
-    metrics.watch(
-        "keywright_nonces_unprovable_through",
-        "Signatures created up to then, seconds since 1970 UTC, are refused as nonce_unprovable.",
-        lambda: nonces.statistics().unprovable_through,
+    throttle = open_throttle(settings)
+    service, keys, nonces, last_used = verification_service(
+        settings, database, keyring, tokens, count_failure=metrics.count_valkey_failure
     )
-    metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
-    metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
+    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
+    nonces.show(metrics.watch)
 
     async def is_ready() -> None:
         """Whatever a verdict needs answers: database, keyring, memory of nonces."""
         await database.check()
         async with database.read() as session:
             await check_sealed_secrets(session, keyring)
-        nonces.check()
+        await done(nonces.check())
 
     async def stop() -> None:
         await last_used.stop()
         keys.close()
-        nonces.close()
+        await done(nonces.close())
+        await throttle.close()
         await database.close()
 
     return Gateway(
@@ -353,7 +426,8 @@ def data_plane(settings: Settings) -> Gateway:
         max_body_bytes=settings.max_body_bytes,
         api_origin=settings.api_origin,
         tokens=TokenAnswers(
-            token_service(settings, database, keyring, nonces, tokens=tokens, metrics=metrics), settings.trusted_proxies
+            token_service(settings, database, keyring, nonces, throttle, tokens=tokens, metrics=metrics),
+            settings.trusted_proxies,
         ),
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from keywright.cli.console import reported
 from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
 from keywright.settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from keywright.valkey.address import masked_url
 
 
 def settings(
@@ -41,9 +41,7 @@ def settings(
 def _shown(value: object) -> object:
     """A setting without the password that a URL may hold."""
     if isinstance(value, str) and "://" in value:
-        parts = urlsplit(value)
-        if parts.password:
-            return value.replace(f":{parts.password}@", ":***@")
+        return masked_url(value)
     if isinstance(value, tuple):
         return ", ".join(value)
     return value if isinstance(value, int | None) else str(value)
