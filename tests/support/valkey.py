@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -68,8 +67,14 @@ class Valkey:
 
     def start(self) -> Valkey:
         chosen = {
-            **{"port": str(self.port), "bind": "127.0.0.1", "unixsocket": self.socket, "dir": str(self.folder)},
-            **{"save": "", "appendonly": "no", "daemonize": "no", "maxmemory-policy": "noeviction"},
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": self.socket,
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "no",
+            "daemonize": "no",
+            "maxmemory-policy": "noeviction",
             **self.options,
         }
         arguments = [text for name, value in chosen.items() for text in (f"--{name}", value)]
@@ -171,7 +176,9 @@ def cluster(*, primaries: int = 3, replicas: int = 0, **options: str) -> Iterato
             running.enter_context(
                 valkey(
                     port=ports[n],
-                    **{"cluster_enabled": "yes", "cluster_port": str(ports[count + n]), "cluster_config_file": "nodes"},
+                    cluster_enabled="yes",
+                    cluster_port=str(ports[count + n]),
+                    cluster_config_file="nodes",
                     **{"cluster_node_timeout": "2000", **options},
                 )
             )
@@ -181,9 +188,8 @@ def cluster(*, primaries: int = 3, replicas: int = 0, **options: str) -> Iterato
         for n, node in enumerate(found.primaries):
             node.call("CLUSTER", "ADDSLOTSRANGE", n * _SLOTS // primaries, (n + 1) * _SLOTS // primaries - 1)
             node.call("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
-        for n, node in enumerate(nodes[1:], 1):
+        for node in nodes[1:]:
             node.call("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, ports[count])
-            del n
         until(lambda: all(_known(node) == count for node in nodes), "all nodes know each other")
         for primary, replica in zip(found.primaries, found.replicas, strict=False):
             name = primary.call("CLUSTER", "MYID")
@@ -201,7 +207,3 @@ def _known(node: Valkey) -> int:
 def _state(node: Valkey) -> str:
     return str(node.call("CLUSTER", "INFO"))
 
-
-def processors() -> int:
-    """How many there are, for tests that want some work done at the same time."""
-    return os.cpu_count() or 1
