@@ -130,19 +130,20 @@ def primary_and_replica() -> Iterator[tuple[Valkey, Valkey]]:
     """A primary, and a replica that has what it has."""
     with valkey(port=free_ports(1)[0]) as primary, valkey() as replica:
         replica.call("REPLICAOF", "127.0.0.1", primary.port)
-        until(lambda: "master_link_status:up" in _info(replica), "the replica follows")
+        until(lambda: _follows(replica), "the replica follows")
         yield primary, replica
 
 
 def caught_up(primary: Valkey, replica: Valkey) -> None:
     """Wait until a replica has all that its primary has now."""
-    offset = primary.client().info("replication")["master_repl_offset"]
-    until(lambda: replica.client().info("replication")["slave_repl_offset"] >= offset, "the replica has caught up")
+    with primary.client() as one, replica.client() as other:
+        offset = one.info("replication")["master_repl_offset"]
+        until(lambda: other.info("replication")["slave_repl_offset"] >= offset, "the replica has caught up")
 
 
-def _info(server: Valkey) -> str:
-    with server.client() as client:
-        return str(client.execute_command("INFO", "replication", NEVER_DECODE=True).decode())
+def _follows(replica: Valkey) -> bool:
+    with replica.client() as client:
+        return client.info("replication").get("master_link_status") == "up"
 
 
 def free_ports(count: int) -> list[int]:
@@ -196,7 +197,7 @@ def cluster(*, primaries: int = 3, replicas: int = 0, **options: str) -> Iterato
             until(lambda r=replica, n=name: r.call("CLUSTER", "REPLICATE", n), "the replica takes its primary")
         until(lambda: all("cluster_state:ok" in _state(node) for node in nodes), "the cluster is formed")
         for replica in found.replicas:
-            until(lambda r=replica: "master_link_status:up" in _info(r), "the replica follows")
+            until(lambda r=replica: _follows(r), "the replica follows")
         yield found
 
 
@@ -206,4 +207,3 @@ def _known(node: Valkey) -> int:
 
 def _state(node: Valkey) -> str:
     return str(node.call("CLUSTER", "INFO"))
-

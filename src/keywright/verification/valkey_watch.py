@@ -124,7 +124,7 @@ class MemoryWatch:
             answering=len(answering),
             began_at=max(self._began),
             unprovable_through=through,
-            is_known=is_whole and through < self._clock(),
+            is_known=is_whole and through + 1 <= self._clock(),  # created is in whole seconds
         )
 
     async def close(self) -> None:
