@@ -58,8 +58,9 @@ class Valkey:
     def url(self) -> str:
         return f"unix://{self.socket}"
 
-    def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis(unix_socket_path=self.socket, protocol=2, decode_responses=True, **options)
+    def client(self) -> redis.Redis:
+        password = self.options.get("requirepass")
+        return redis.Redis(unix_socket_path=self.socket, password=password, protocol=2, decode_responses=True)
 
     def call(self, *command: str | int | bytes) -> Any:
         with self.client() as client:
