@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -199,7 +201,13 @@ def cluster(*, primaries: int = 3, replicas: int = 0, **options: str) -> Iterato
         until(lambda: all("cluster_state:ok" in _state(node) for node in nodes), "the cluster is formed")
         for replica in found.replicas:
             until(lambda r=replica: _follows(r), "the replica follows")
-        yield found
+        try:
+            yield found
+        finally:
+            # The library leaves connections to nodes that left a cluster to the garbage collector.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
 
 
 def _known(node: Valkey) -> int:
