@@ -171,7 +171,8 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics, nonces = open_database(settings), Passwords(), Metrics(), open_nonces(settings)
+    database, metrics, nonces = open_database(settings), Metrics(), open_nonces(settings)
+    passwords = Passwords(settings.password_memory_mib)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
     metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
