@@ -138,8 +138,10 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name.
-                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-m", "keywright"),
+                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name,
+                    # and Python's (since 3.12) when granian forks workers from a process with a thread.
+                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-W", "ignore:This process (pid="),
+                    *("-m", "keywright"),
                     *("serve", "--data-dir", str(self.data_dir)),
                     *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
                 ],
