@@ -6,7 +6,15 @@ worker the migrations.
 
 from keywright.app.control_plane import control_plane, mail_transport
 from keywright.app.data_plane import data_plane, verification_service
-from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
+from keywright.app.parts import (
+    access_tokens,
+    clock,
+    open_database,
+    open_nonces,
+    open_throttle,
+    random_bytes,
+    token_service,
+)
 from keywright.app.prepare import match_keyring, open_outbox, prepare, prepare_database
 
 __all__ = [
@@ -19,6 +27,7 @@ __all__ = [
     "open_database",
     "open_nonces",
     "open_outbox",
+    "open_throttle",
     "prepare",
     "prepare_database",
     "random_bytes",

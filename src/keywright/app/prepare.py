@@ -11,6 +11,7 @@ from keywright.app.parts import clock, open_database, open_nonces, random_bytes
 from keywright.errors import Unavailable
 from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
 from keywright.settings import Settings
+from keywright.verification.nonces import done
 
 if TYPE_CHECKING:
     from keywright.mail import Outbox
@@ -30,7 +31,7 @@ def prepare(settings: Settings) -> None:
 
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
-    open_nonces(settings).close()
+    asyncio.run(begin_nonces(settings))
     asyncio.run(match_keyring(settings))
     load_or_create_signing_keys(settings.token_keys_path, random_bytes, clock())
 
@@ -49,6 +50,25 @@ def prepare_database(settings: Settings) -> None:
 
     _make_folder(settings.data_dir)
     migrate(settings.database)
+
+
+async def begin_nonces(settings: Settings) -> None:
+    """Begin the memory of nonces, before the first key is made.
+
+    Args:
+        settings: the deployment's.
+
+    Raises:
+        Unavailable: it cannot be had, or Valkey is set so that it may forget.
+    """
+    from keywright.verification.valkey_nonces import ValkeyNonceStore
+
+    nonces = open_nonces(settings)
+    try:
+        if isinstance(nonces, ValkeyNonceStore):
+            await nonces.begin()
+    finally:
+        await done(nonces.close())
 
 
 async def match_keyring(settings: Settings) -> KeyringFile:

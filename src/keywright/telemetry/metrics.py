@@ -68,6 +68,11 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._valkey_failures = Counter(
+            "keywright_valkey_failures",
+            "Questions about nonces that Valkey did not answer, or not with its clock near ours.",
+            registry=self._registry,
+        )
         self._gauges: dict[str, tuple[Gauge, Callable[[], float]]] = {}
         self._states: dict[str, tuple[Gauge, Callable[[], Mapping[str, float]]]] = {}
         self.verdicts: defaultdict[str, int] = defaultdict(int)
@@ -138,6 +143,10 @@ class Metrics:
             outcome: issued, or the error's code.
         """
         self._tokens.labels(outcome).inc()
+
+    def count_valkey_failure(self) -> None:
+        """Count a question that Valkey did not answer."""
+        self._valkey_failures.inc()
 
     def settle(self) -> None:
         """Hand over what has come together; where several processes are counted together, the others see it then."""
