@@ -39,6 +39,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from keywright.app import clock
 from keywright.settings import load_settings
 from keywright.storage import Database, ReadSession
+from keywright.storage.sqlite import SqliteDatabase
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.queries import in_process
@@ -184,7 +185,7 @@ async def measure(server: Server, pages: list[Page], rounds: int) -> None:
     """Let all take turns, so that a slow spell of the machine meets each of them."""
     where = urlsplit(server.control)
     connection = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
-    database = Database(server.data_dir / "keywright.db", clock)
+    database = SqliteDatabase(server.data_dir / "keywright.db", clock)
 
     async def turn(into: Callable[[Page, float, float, float], None]) -> None:
         for page in pages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -51,7 +52,14 @@ class Settings(BaseSettings):
     gateway_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the data plane.")
     gateway_port: int = Field(default=8081, ge=0, le=65535, description="Port of the data plane; 0 picks a free one.")
     gateway_workers: int = Field(default=1, ge=1, le=64, description="Processes that verify requests.")
-    database_url: str | None = Field(default=None, description="sqlite:////absolute/path.db; default: in data_dir.")
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="sqlite:////absolute/path.db or postgresql://user:password@host:port/name; default: in data_dir.",
+    )
+    database_connections: int = Field(
+        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
+    )
     valkey_url: str | None = Field(
         default=None,
         repr=False,
@@ -103,6 +111,13 @@ class Settings(BaseSettings):
         le=200_000_000,
         description="Most nonces remembered on this host; about 660 for each signed request per second.",
     )
+    lease_seconds: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=30,
+        description="How long a deletion waits at most for a verifier that is cut off, and how long verifiers go on"
+        " with cached keys when PostgreSQL is away.",
+    )
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
@@ -141,11 +156,21 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _sqlite_file(cls, value: str | None) -> str | None:
+    def _database(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        if value.startswith("postgres://"):
+            value = value.replace("postgres://", "postgresql://", 1)
+        if value.startswith("postgresql://"):
+            try:
+                has_name = len(urlsplit(value).path) > 1 or "dbname=" in value
+            except ValueError as error:
+                raise ValueError("escape odd characters in user and password, such as @ with %40") from error
+            if not has_name:
+                raise ValueError("must name the database: postgresql://user:password@host:port/name")
+            return value
         if not value.startswith("sqlite:///"):
-            raise ValueError("this version keeps its data in SQLite; write sqlite:////absolute/path.db")
+            raise ValueError("write sqlite:////absolute/path.db, or postgresql://user:password@host:port/name")
         if not Path(value.removeprefix("sqlite:///")).is_absolute():
             raise ValueError("the path must be absolute, so four slashes: sqlite:////absolute/path.db")
         return value
@@ -209,11 +234,25 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
+    def database(self) -> str:
+        """The database's URL, whether it was set or not."""
+        return self.database_url or f"sqlite:///{self.data_dir / DATABASE_FILE}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the data is in a SQLite file on this host."""
+        return self.database.startswith("sqlite:///")
+
+    @property
     def database_file(self) -> Path:
-        """The SQLite file."""
-        if self.database_url is None:
-            return self.data_dir / DATABASE_FILE
-        return Path(self.database_url.removeprefix("sqlite:///"))
+        """The SQLite file of an embedded database."""
+        assert self.is_embedded
+        return Path(self.database.removeprefix("sqlite:///"))
+
+    @property
+    def database_name(self) -> str:
+        """The database as it is shown: without a password."""
+        return str(self.database_file) if self.is_embedded else without_password(self.database)
 
     @property
     def keyring_path(self) -> Path:
@@ -237,8 +276,8 @@ class Settings(BaseSettings):
 
     @property
     def nonce_dir(self) -> Path:
-        """The folder in which this host remembers nonces: beside the database, for all who verify with its keys."""
-        return self.database_file.parent / "nonces"
+        """Where this host remembers nonces: beside an embedded database, for all who verify with its keys."""
+        return (self.database_file.parent if self.is_embedded else self.data_dir) / "nonces"
 
     @property
     def mail_dir(self) -> Path:
@@ -250,6 +289,20 @@ class Settings(BaseSettings):
         """Where people reach the control plane, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown.
+
+    Args:
+        url: of a database or another server.
+
+    Returns:
+        The same with its password, if any, replaced.
+    """
+    # To the last @: an unescaped sign in a password must not show the rest of it.
+    shown = re.sub(r"(?<=://)([^:@/?#]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", shown)
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:

@@ -22,9 +22,34 @@ from typing import Any
 import httpx2
 
 import keywright
+from support.postgresql import shared_postgresql
 
 PASSWORD = "correct horse battery"
 API_URL = "https://api.example.com/v1/payments?currency=EUR"
+
+
+# Which engine servers are started on (tests/http runs on each), and what a data directory's deployment is told besides.
+ENGINES = ("sqlite", "postgresql")
+_engine = "sqlite"
+_environments: dict[Path, dict[str, str]] = {}
+
+
+def choose_engine(engine: str) -> None:
+    """Start new deployments on this engine from now on."""
+    global _engine  # noqa: PLW0603 - one choice for the whole process, made by a fixture
+    assert engine in ENGINES
+    _engine = engine
+
+
+def environment_of(data_dir: Path) -> dict[str, str]:
+    """The settings of a deployment beside its data directory: its PostgreSQL database, if it has one."""
+    if data_dir not in _environments:
+        _environments[data_dir] = {}
+        if _engine == "postgresql":
+            postgresql = shared_postgresql()
+            url = postgresql.url(postgresql.new_database())
+            _environments[data_dir] = {"KEYWRIGHT_DATABASE_URL": url}
+    return _environments[data_dir]
 
 
 class CommandLine:
@@ -34,8 +59,9 @@ class CommandLine:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
-    def run(self, arguments: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+    def run(self, arguments: list[str], stdin: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+        environment = {**outside, **settings}
         with self._lock, tempfile.TemporaryDirectory() as folder:
             files = {name: f"{folder}/{name}" for name in ("stdin", "stdout", "stderr")}
             Path(files["stdin"]).write_text(stdin)
@@ -64,10 +90,9 @@ COMMAND_LINE = CommandLine()
 
 def run_cli(*arguments: str, data_dir: Path | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run `keywright` and return what it said; settings of the outside do not leak in."""
-    command = [*arguments]
-    if data_dir is not None:
-        command += ["--data-dir", str(data_dir)]
-    return COMMAND_LINE.run(command, stdin)
+    if data_dir is None:
+        return COMMAND_LINE.run([*arguments], stdin, {})
+    return COMMAND_LINE.run([*arguments, "--data-dir", str(data_dir)], stdin, environment_of(data_dir))
 
 
 @dataclass
@@ -111,13 +136,15 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-W", "error", "-m", "keywright", "serve", "--data-dir", str(self.data_dir)),
+                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name.
+                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-m", "keywright"),
+                    *("serve", "--data-dir", str(self.data_dir)),
                     *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**outside, **self.environment},
+                env={**outside, **environment_of(self.data_dir), **self.environment},
                 start_new_session=True,
             )
         assert self.process.stdout is not None

@@ -20,7 +20,6 @@ from keywright.accounts import Page, Principal, PrincipalKind
 from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
-from keywright.storage.migrate import migrate
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -32,7 +31,12 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Folder of database, keyring and nonces.", show_default=False),
 ]
 DatabaseUrl = Annotated[
-    str | None, typer.Option("--database-url", help="sqlite:////absolute/path.db", show_default=False)
+    str | None,
+    typer.Option(
+        "--database-url",
+        help="sqlite:////absolute/path.db, or postgresql://user@host/name with the password in KEYWRIGHT_DATABASE_URL.",
+        show_default=False,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -53,12 +57,16 @@ def existing_settings(data_dir: Path | None, database_url: str | None) -> Settin
         Unavailable: there is none, so that a mistyped folder is not taken for an empty deployment.
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    file = settings.database_file
-    if not file.exists() or file.stat().st_size == 0:
-        raise Unavailable(
-            f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
-        )
-    migrate(file)
+    if settings.is_embedded:
+        file = settings.database_file
+        if not file.exists() or file.stat().st_size == 0:
+            raise Unavailable(
+                f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
+            )
+    # Here, since `serve` forks listeners that have what this module has, and no use for Alembic.
+    from keywright.storage.migrate import migrate
+
+    migrate(settings.database)
     return settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -13,26 +14,31 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from keywright.errors import Conflict, Unavailable
-from keywright.storage.engine import prepare_connection
+from keywright.storage.open import is_sqlite, sqlite_file
+from keywright.storage.sqlite import prepare_connection
 
 
-def migrate(file: Path) -> tuple[str | None, str]:
-    """Bring the database file to this version's schema, creating it if need be. Safe to run at any time, by many.
+def migrate(url: str) -> tuple[str | None, str]:
+    """Bring a database to this version's schema, creating it if need be. Safe to run at any time, by many.
 
     Args:
-        file: the SQLite file; its folder is created, readable by its owner only.
+        url: sqlite:////absolute/path.db, whose folder is created, readable by its owner only; or
+            postgresql://user:password@host:port/name, which must exist.
 
     Returns:
         The revision before (None for a new database) and after.
 
     Raises:
-        Conflict: the file was made by a newer version.
-        Unavailable: the file cannot be opened or is not a database.
+        Conflict: the database was made by a newer version.
+        Unavailable: it cannot be opened, or is no database.
     """
+    if is_sqlite(url):
+        return _migrate_sqlite(sqlite_file(url))
+    return asyncio.run(_migrate_postgresql(url))
+
+
+def _migrate_sqlite(file: Path) -> tuple[str | None, str]:
     _create_private(file)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 60}, hide_parameters=True)
     event.listen(engine, "connect", prepare_connection)
 
@@ -43,19 +49,48 @@ def migrate(file: Path) -> tuple[str | None, str]:
 
     try:
         with engine.begin() as connection:
-            before = MigrationContext.configure(connection).get_current_revision()
-            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-            if before is not None and before not in known:
-                raise Conflict(f"{file} was made by a newer Keywright (schema {before}); start that version instead")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            return _upgrade(connection, str(file))
     except DatabaseError as error:
         raise Unavailable(
             f"{file} cannot be used as a Keywright database ({error.orig}); check the path, its rights and the disk"
         ) from error
     finally:
         engine.dispose()
-    return before, str(newest)
+
+
+async def _migrate_postgresql(url: str) -> tuple[str | None, str]:
+    # Only who uses PostgreSQL loads its driver.
+    import asyncpg  # noqa: PLC0415
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+    from keywright.storage.postgresql import MIGRATION_LOCK, connect  # noqa: PLC0415
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), hide_parameters=True)
+    try:
+        async with engine.begin() as connection:
+            # Nodes that start together migrate one after the other.
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            return await connection.run_sync(_upgrade, "the PostgreSQL database")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseError) as error:
+        reason = error.orig if isinstance(error, DatabaseError) else error
+        raise Unavailable(
+            f"the PostgreSQL database cannot be used ({reason}); check that it runs, and the host, name, user and"
+            " password in database_url"
+        ) from error
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, name: str) -> tuple[str | None, str]:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    before = MigrationContext.configure(connection).get_current_revision()
+    if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
+        raise Conflict(f"{name} was made by a newer Keywright (schema {before}); start that version instead")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return before, str(scripts.get_current_head())
 
 
 def _create_private(file: Path) -> None:

@@ -242,7 +242,46 @@ revocation_counter = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("token", String(64), nullable=False),
+    # The longest lease that any verifier ever registered with; see freshness/.
+    Column("longest_lease_ms", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="single_row"),
+)
+
+# What verifiers with caches of their own must drop, in the order of commits; a day of it is kept.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", String(40), nullable=False),  # a Client ID, or the Account ID whose keys stop
+    Column("at", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('credential', 'account')", name="kind"),
+    Index("ix_revocations_at", "at"),
+)
+
+# Processes that verify with a cache, and how far each has come; one row for each registration, its ID never used again.
+verifiers = Table(
+    "verifiers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("node", String(200), nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("lease_ms", BigInteger, nullable=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("renewals", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    CheckConstraint("state IN ('live', 'expired')", name="state"),
+)
+
+# Which files of keys belong to this deployment: hashes of the keys in them, never the keys.
+deployment_keys = Table(
+    "deployment_keys",
+    metadata,
+    Column("file", String(40), primary_key=True),  # `keyring` or `token-keys`
+    Column("fingerprint", String(64), primary_key=True),
+    Column("noted_at", BigInteger, nullable=False),
 )
 
 # Mail that waits to be sent, its text sealed: links in it are as good as passwords.

@@ -8,6 +8,8 @@ one, older or newer, the cache is emptied. Only keys that work are cached.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from keywright.credentials import VerificationKey, find_verification_key
 from keywright.errors import Unavailable
 from keywright.keyring import Sealer
@@ -16,8 +18,47 @@ from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 
 
-class VerificationKeys:
-    """The keys of one verifying process.
+class VerificationKeys(Protocol):
+    """The keys of one verifying process, however it makes sure that they still work."""
+
+    def __len__(self) -> int:
+        """How many keys are cached."""
+
+    def cached(self, client_id: str) -> VerificationKey | None:
+        """Return a key without any waiting, or None if that cannot be done truthfully.
+
+        Args:
+            client_id: the key.
+
+        Returns:
+            A key that is valid at this moment, or None: ask `find`.
+        """
+
+    async def find(self, client_id: str) -> VerificationKey | None:
+        """Return a key, from the database if need be.
+
+        Args:
+            client_id: the key.
+
+        Returns:
+            A key that was active when this was called or later, or None if there is none.
+
+        Raises:
+            Unavailable: that cannot be told truthfully now.
+        """
+
+    def start(self) -> None:
+        """Begin whatever keeps the cache true, on the running event loop."""
+
+    def recheck(self) -> None:
+        """Look once in a while whether the cache may still be trusted."""
+
+    async def close(self) -> None:
+        """Serve nothing from here on."""
+
+
+class CachedKeys:
+    """The keys of a process beside an embedded database.
 
     Args:
         database: the truth.
@@ -62,7 +103,10 @@ class VerificationKeys:
         if not self._change_signal.in_place():
             self._signal = None
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Nothing has to run: each use looks for itself."""
+
+    async def close(self) -> None:
         """Let go of the change signal; nothing is served afterwards."""
         self._signal = None
         self._change_signal.close()

@@ -42,7 +42,7 @@ class LastUsed:
             return
         gathered, self._used_at = self._used_at, {}
         try:
-            async with self._database.write() as session:
+            async with self._database.write(alone=False) as session:
                 await note_last_used(session, {key: int(at * 1000) for key, at in gathered.items()})
                 await session.commit()
         except Unavailable as error:

@@ -27,8 +27,8 @@ from keywright.accounts.overview import MOST_COUNTED
 from keywright.errors import Forbidden, InvalidRequest, NotFound
 from keywright.keyring import Keyring
 from keywright.mail import Outbox
-from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 from keywright.storage.tables import accounts
 from support.queries import counted
 
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, file: Path) -> None:
         self.now = 1_000_000.0
-        self.database = Database(file, lambda: self.now)
+        self.database = SqliteDatabase(file, lambda: self.now)
 
     async def make(self, *names: str, kind: AccountType = AccountType.CORPORATE) -> list[str]:
         made = []
@@ -68,7 +68,7 @@ def names_of(found: AccountSlice) -> list[str]:
 
 @pytest.fixture
 async def world(tmp_path: Path):
-    migrate(tmp_path / "accounts.db")
+    migrate(f"sqlite:///{tmp_path}/accounts.db")
     found = World(tmp_path / "accounts.db")
     yield found
     await found.database.close()

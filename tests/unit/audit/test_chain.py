@@ -17,14 +17,15 @@ from keywright.audit import ChainChecker, CheckedChain, check_stored_chain, chec
 from keywright.audit.store import events_oldest_first
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 
 ACTOR = {"kind": "person", "id": "usr_1", "name": "ünï@example.com"}
 
 
 @pytest.fixture
 async def database(tmp_path: Path):
-    migrate(tmp_path / "audit.db")
-    found = Database(tmp_path / "audit.db", lambda: 1_800_000_000.25)
+    migrate(f"sqlite:///{tmp_path}/audit.db")
+    found = SqliteDatabase(tmp_path / "audit.db", lambda: 1_800_000_000.25)
     yield found
     await found.close()
 

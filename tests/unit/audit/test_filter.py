@@ -10,6 +10,7 @@ from keywright import audit
 from keywright.audit import EventFilter, events_newest_first, events_oldest_first
 from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 
 OLGA = {"kind": "person", "id": "usr_name", "name": "olga@acme.example"}
 PETRA = {"kind": "person", "id": "usr_2", "name": "petra_50%@acme.example"}
@@ -37,8 +38,8 @@ class Clock:
 
 @pytest.fixture
 async def database(tmp_path: Path):
-    migrate(tmp_path / "audit.db")
-    found = Database(tmp_path / "audit.db", Clock())
+    migrate(f"sqlite:///{tmp_path}/audit.db")
+    found = SqliteDatabase(tmp_path / "audit.db", Clock())
     for actor, action in EVENTS:
         async with found.write() as session:
             await audit.record(session, "acc_a", actor=actor, action=action, subject={"kind": "thing", "id": "1"})

@@ -13,7 +13,7 @@ from keywright.storage.migrate import migrate
 
 @pytest.fixture
 async def people(tmp_path: Path) -> AsyncIterator[PeopleWorld]:
-    migrate(tmp_path / "people.db")
+    migrate(f"sqlite:///{tmp_path}/people.db")
     found = PeopleWorld(tmp_path / "people.db")
     await found.begin()
     yield found

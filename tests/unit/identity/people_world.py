@@ -25,7 +25,8 @@ from keywright.identity import (
 from keywright.keyring import Keyring
 from keywright.mail import Letter, Outbox
 from keywright.mail.outbox import read_message
-from keywright.storage import Database, WriteSession
+from keywright.storage import WriteSession
+from keywright.storage.sqlite import SqliteDatabase
 
 ResultT = TypeVar("ResultT")
 OPERATOR = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.OPERATOR)
@@ -40,7 +41,7 @@ class PeopleWorld:
     def __init__(self, file: Path) -> None:
         self.now = 1_800_000_000.0
         self.file = file
-        self.database = Database(file, lambda: self.now)
+        self.database = SqliteDatabase(file, lambda: self.now)
         self.keyring = Keyring("k1", {"k1": b"k" * 32})
         self.outbox = Outbox(self.keyring, "https://keys.example.com", os.urandom)
         self.account = ""

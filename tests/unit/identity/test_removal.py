@@ -26,8 +26,8 @@ from keywright.identity import (
 from keywright.keyring import Keyring
 from keywright.mail import Outbox
 from keywright.mail.outbox import read_message
-from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 from keywright.storage.tables import outgoing_mail
 
 OPERATOR = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.OPERATOR)
@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, file: Path) -> None:
         self.now = 1_000_000.0
-        self.database = Database(file, lambda: self.now)
+        self.database = SqliteDatabase(file, lambda: self.now)
         self.keyring = Keyring("k1", {"k1": b"k" * 32})
         self.outbox = Outbox(self.keyring, "https://keys.example.com", os.urandom)
         self.mine = self.theirs = ""
@@ -90,7 +90,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path):
-    migrate(tmp_path / "people.db")
+    migrate(f"sqlite:///{tmp_path}/people.db")
     found = World(tmp_path / "people.db")
     found.mine, found.theirs = await found.account(), await found.account()
     yield found

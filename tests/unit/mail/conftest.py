@@ -9,14 +9,14 @@ import pytest
 
 from keywright.keyring import Keyring
 from keywright.mail import Letter, Outbox
-from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 
 
 class Post:
     def __init__(self, file: Path) -> None:
         self.now = 1_000_000.0
-        self.database = Database(file, lambda: self.now)
+        self.database = SqliteDatabase(file, lambda: self.now)
         self.keyring = Keyring("k1", {"k1": b"k" * 32})
         self.outbox = Outbox(self.keyring, "https://keys.example.com", os.urandom)
 
@@ -28,7 +28,7 @@ class Post:
 
 @pytest.fixture
 async def post(tmp_path: Path):
-    migrate(tmp_path / "mail.db")
+    migrate(f"sqlite:///{tmp_path}/mail.db")
     found = Post(tmp_path / "mail.db")
     yield found
     await found.database.close()

@@ -9,14 +9,14 @@ from pathlib import Path
 from keywright.keyring import load_or_create_keyring
 from keywright.mail import Letter, Outbox, store
 from keywright.mail.outbox import MOST_PER_HOUR
-from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 
 
 async def test_letters_to_one_address_are_bounded_within_an_hour(tmp_path: Path):
-    migrate(tmp_path / "a.db")
+    migrate(f"sqlite:///{tmp_path}/a.db")
     now = time.time()
-    database = Database(tmp_path / "a.db", lambda: now)
+    database = SqliteDatabase(tmp_path / "a.db", lambda: now)
     outbox = Outbox(load_or_create_keyring(tmp_path / "keyring.json", os.urandom), "http://localhost", os.urandom)
 
     async def leave(address: str, *, is_warning: bool = False) -> int:

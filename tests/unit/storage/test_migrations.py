@@ -38,7 +38,7 @@ def parts_of(sql: str) -> list[str]:
 
 
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path):
-    migrate(tmp_path / "migrated.db")
+    migrate(f"sqlite:///{tmp_path}/migrated.db")
     engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -76,7 +76,7 @@ def test_what_was_there_before_counts_as_come_and_as_shown(tmp_path: Path):
             " VALUES (x'00', 'usr_2', 'acc_1', 5, 9)"
         )
     engine.dispose()
-    assert migrate(file)[0] == "0001"
+    assert migrate(f"sqlite:///{file}")[0] == "0001"
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT came_at FROM people ORDER BY id").fetchall() == [(7,), (None,)]
     assert connection.execute("SELECT shown_at FROM invitations").fetchall() == [(5,)]
@@ -84,41 +84,41 @@ def test_what_was_there_before_counts_as_come_and_as_shown(tmp_path: Path):
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path):
-    assert migrate(tmp_path / "a.db")[0] is None
-    before, after = migrate(tmp_path / "a.db")
+    assert migrate(f"sqlite:///{tmp_path}/a.db")[0] is None
+    before, after = migrate(f"sqlite:///{tmp_path}/a.db")
     assert before == after
 
 
 def test_processes_that_migrate_together_make_one_schema(tmp_path: Path):
     with ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda _: migrate(tmp_path / "a.db"), range(6)))
+        results = list(threads.map(lambda _: migrate(f"sqlite:///{tmp_path}/a.db"), range(6)))
     assert [before for before, _ in results].count(None) == 1
 
 
 def test_the_database_is_for_its_owner_only(tmp_path: Path):
-    migrate(tmp_path / "new" / "a.db")
+    migrate(f"sqlite:///{tmp_path}/new/a.db")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     for file in (tmp_path / "new").iterdir():
         assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path):
-    migrate(tmp_path / "a.db")
+    migrate(f"sqlite:///{tmp_path}/a.db")
     with sqlite3.connect(tmp_path / "a.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     with pytest.raises(Conflict, match="newer"):
-        migrate(tmp_path / "a.db")
+        migrate(f"sqlite:///{tmp_path}/a.db")
 
 
 def test_what_is_no_database_is_told(tmp_path: Path):
     (tmp_path / "a.db").write_text("something else entirely, and long enough to be read as a header" * 20)
     with pytest.raises(Unavailable, match="cannot be used"):
-        migrate(tmp_path / "a.db")
+        migrate(f"sqlite:///{tmp_path}/a.db")
 
 
 def test_the_database_itself_refuses_an_eleventh_active_key(tmp_path: Path):
-    migrate(tmp_path / "a.db")
+    migrate(f"sqlite:///{tmp_path}/a.db")
     connection = sqlite3.connect(tmp_path / "a.db")
     connection.execute(
         "INSERT INTO accounts (id, name, type, api_access, active_credentials, created_at)"
@@ -130,7 +130,7 @@ def test_the_database_itself_refuses_an_eleventh_active_key(tmp_path: Path):
 
 
 def test_the_database_itself_refuses_a_deleted_key_with_a_secret(tmp_path: Path):
-    migrate(tmp_path / "a.db")
+    migrate(f"sqlite:///{tmp_path}/a.db")
     connection = sqlite3.connect(tmp_path / "a.db")
     row = "INSERT INTO credentials (client_id, account_id, email, algorithm, public_key, sealed_secret, created_at,"
     row += " created_by, deleted_at) VALUES ('ck_1', 'acc_1', 'a@b.c', ?, ?, ?, 0, 'x', ?)"

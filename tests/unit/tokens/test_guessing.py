@@ -12,8 +12,8 @@ from keywright.errors import InvalidClient, TooManyRequests
 from keywright.formats import new_client_id
 from keywright.identity.throttle import Throttle
 from keywright.keyring import Keyring
-from keywright.storage import Database
 from keywright.storage.migrate import migrate
+from keywright.storage.sqlite import SqliteDatabase
 from keywright.tokens import AssertionRules, Clients
 from keywright.tokens.clients import SecretProof
 
@@ -28,8 +28,8 @@ async def always(*_arguments: object) -> bool:
 
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
-    migrate(tmp_path / "keys.db")
-    database = Database(tmp_path / "keys.db", lambda: NOW)
+    migrate(f"sqlite:///{tmp_path}/keys.db")
+    database = SqliteDatabase(tmp_path / "keys.db", lambda: NOW)
     yield Clients(
         database,
         Keyring("k1", {"k1": os.urandom(32)}),

@@ -18,10 +18,10 @@ from keywright.credentials import CreateCredential, create_credential, delete_cr
 from keywright.errors import Unavailable
 from keywright.keyring import Keyring
 from keywright.mail import Outbox
-from keywright.storage import Database
 from keywright.storage.change_signal import ChangeSignal
 from keywright.storage.migrate import migrate
-from keywright.verification.keys import VerificationKeys
+from keywright.storage.sqlite import SqliteDatabase
+from keywright.verification.keys import CachedKeys
 
 PLATFORM = Principal(PrincipalKind.OPERATOR_TOKEN, "opt_1", "tests", TokenScope.PLATFORM)
 KEYRING = Keyring("k1", {"k1": b"k" * 32})
@@ -32,10 +32,8 @@ class World:
     """A database with one account, and two verifiers that share it."""
 
     def __init__(self, file: Path) -> None:
-        self.database = Database(file, time.time)
-        self.keys, self.others = (
-            VerificationKeys(self.database, ChangeSignal(file), KEYRING, size=3) for _ in range(2)
-        )
+        self.database = SqliteDatabase(file, time.time)
+        self.keys, self.others = (CachedKeys(self.database, ChangeSignal(file), KEYRING, size=3) for _ in range(2))
         self.account = ""
 
     async def open(self) -> World:
@@ -75,11 +73,11 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path):
-    migrate(tmp_path / "keys.db")
+    migrate(f"sqlite:///{tmp_path}/keys.db")
     found = await World(tmp_path / "keys.db").open()
     yield found
-    found.keys.close()
-    found.others.close()
+    await found.keys.close()
+    await found.others.close()
     await found.database.close()
 
 
@@ -180,7 +178,7 @@ async def test_random_interleavings_never_serve_a_key_deleted_before_they_were_a
     known, deleted, faults = list(alive), set(), []
     done = asyncio.Event()
 
-    async def ask(keys: VerificationKeys, turn: int) -> None:
+    async def ask(keys: CachedKeys, turn: int) -> None:
         while not done.is_set():
             turn += 1
             client_id = known[turn % len(known)]

@@ -1,115 +1,61 @@
-"""Connections and transactions. Read and write sessions are different types, so that a reader cannot write."""
+"""SQLite: one file on one host, shared by the processes there."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, CursorResult, Executable, Row, event, text
+from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from keywright.errors import Unavailable
-
-Clock = Callable[[], float]
+from keywright.storage.database import Clock, Database, ReadSession, WriteSession
 
 # How long a writer waits for the others before it gives up and says so.
 BUSY_TIMEOUT_SECONDS = 20
 
 
-class ReadSession:
-    """One read transaction: a consistent view of the database.
-
-    Args:
-        connection: an open connection inside a transaction.
-        now_ms: the time of this transaction, milliseconds since 1970 UTC.
-    """
-
-    def __init__(self, connection: AsyncConnection, now_ms: int) -> None:
-        self._connection = connection
-        self.now_ms = now_ms
-
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
-        """Run one statement.
-
-        Args:
-            statement: a SQLAlchemy Core statement.
-            parameters: its values, or a list of them to run it many times.
-
-        Returns:
-            The buffered result.
-        """
-        return await self._connection.execute(statement, parameters)
-
-    async def stream(self, statement: Executable, *, batch: int) -> AsyncGenerator[Sequence[Row[Any]]]:
-        """Run one statement whose rows are too many to hold at once.
-
-        Args:
-            statement: a SQLAlchemy Core statement.
-            batch: how many rows to read at a time.
-
-        Yields:
-            The rows in batches, none of them empty. Nothing else runs in this session meanwhile.
-        """
-        async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
-            async for rows in result.partitions():
-                yield rows
-
-
-class WriteSession(ReadSession):
-    """One write transaction. It is undone unless the edge calls `commit`; services never do."""
-
-    async def commit(self) -> None:
-        """Make the changes last. When this returns, they are on the disk."""
-        await self._connection.commit()
-
-
-class Database:
-    """The one door to the SQLite file.
+class SqliteDatabase(Database):
+    """The one door to a SQLite file.
 
     Args:
         file: the database file; its folder must exist.
         clock: tells the time, seconds since 1970 UTC.
+        pool_size: most connections for reading.
     """
 
-    def __init__(self, file: Path, clock: Clock) -> None:
+    def __init__(self, file: Path, clock: Clock, *, pool_size: int = 4) -> None:
         self.file = file
         self._clock = clock
         self._opened = _identity(file)
         # One writer: SQLite has one write lock, so a second connection would only wait inside SQLite.
         self._writer = _engine(file, begin="BEGIN IMMEDIATE", pool_size=1)
-        self._reader = _engine(file, begin="BEGIN", pool_size=4)
+        self._reader = _engine(file, begin="BEGIN", pool_size=pool_size)
+
+    @property
+    def is_shared(self) -> bool:
+        """Not beyond this host, where every verifier sees each commit."""
+        return False
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Open a read transaction.
-
-        Raises:
-            Unavailable: the database does not answer in time.
-        """
+        """Open a read transaction; see Database."""
         async with _connection(self._reader) as connection:
             yield ReadSession(connection, self._now_ms())
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
-        """Open a write transaction, alone among all processes; undone unless committed.
-
-        Raises:
-            Unavailable: others held the write lock too long.
-        """
+    async def write(self, *, alone: bool = True) -> AsyncIterator[WriteSession]:
+        """Open a write transaction; see Database. SQLite lets only one in at a time, whatever it is for."""
         async with _connection(self._writer) as connection:
             # The time is taken once the lock is held, so that times grow with commit order.
             yield WriteSession(connection, self._now_ms())
 
     async def check(self) -> None:
-        """Make sure that questions are answered, and from the file that is in its place.
-
-        Raises:
-            Unavailable: the database does not answer, or was replaced under the running process.
-        """
+        """Make sure that questions are answered, and from the file that is in its place; see Database."""
         async with self.read() as session:
             await session.execute(text("SELECT number FROM revocation_counter"))
         if _identity(self.file) != self._opened:
