@@ -152,7 +152,9 @@ class Server:
         if not line.startswith("keywright is ready"):
             self.process.stdout.close()
             raise AssertionError(f"the server did not start: {self.log_file.read_text()[-4000:]}")
-        self.control, self.data = (part.split()[-1] for part in line.strip().split(", "))
+        # "keywright is ready: control plane http://..., data plane http://...", or one of the two
+        addresses = {part.split()[0]: part.split()[-1] for part in line.partition(": ")[2].split(", ")}
+        self.control, self.data = addresses.get("control", ""), addresses.get("data", "")
         return self
 
     def stop(self) -> int:
