@@ -52,6 +52,11 @@ def environment_of(data_dir: Path) -> dict[str, str]:
     return _environments[data_dir]
 
 
+def set_environment(data_dir: Path, environment: dict[str, str]) -> None:
+    """Say what commands and servers in a data directory are told besides."""
+    _environments[data_dir] = environment
+
+
 class CommandLine:
     """Runs commands in forks of a process that has loaded their modules; see cli_forks.py."""
 
