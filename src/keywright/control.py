@@ -1,4 +1,4 @@
-"""What the control plane's edges work with, REST and pages alike; put together once by `app.py`."""
+"""What the control plane's edges work with, REST and pages alike; put together once by `app/`."""
 
 from __future__ import annotations
 

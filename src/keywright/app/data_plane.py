@@ -1,0 +1,117 @@
+"""Wires the data plane, and the verifier in it."""
+# ruff: noqa: PLC0415 - each function imports what it wires
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
+from keywright.keyring import KeyringFile
+from keywright.settings import Settings
+from keywright.storage import Database
+from keywright.verification.replay import EmbeddedNonceStore
+
+if TYPE_CHECKING:
+    from keywright.gateway import Gateway
+    from keywright.tokens import AccessTokens
+    from keywright.verification import LastUsed, VerificationKeys, VerificationService
+
+
+def data_plane(settings: Settings) -> Gateway:
+    """Wire the data plane.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+
+    Returns:
+        The ASGI application.
+    """
+    from keywright.credentials import check_sealed_secrets
+    from keywright.gateway import Gateway, TokenAnswers
+    from keywright.telemetry import Metrics
+
+    database, metrics = open_database(settings), Metrics()
+    keyring = KeyringFile(settings.keyring_path, random_bytes)
+    tokens = access_tokens(settings)
+    service, keys, nonces, last_used = verification_service(settings, database, keyring, tokens)
+    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
+    metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
+    metrics.watch(
+        "keywright_nonces_unprovable_through",
+        "Signatures created up to then, seconds since 1970 UTC, are refused as nonce_unprovable.",
+        lambda: nonces.statistics().unprovable_through,
+    )
+    metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
+    metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
+
+    async def is_ready() -> None:
+        """Whatever a verdict needs answers: database, keyring, memory of nonces."""
+        await database.check()
+        async with database.read() as session:
+            await check_sealed_secrets(session, keyring)
+        nonces.check()
+
+    async def stop() -> None:
+        await last_used.stop()
+        keys.close()
+        nonces.close()
+        await database.close()
+
+    return Gateway(
+        service,
+        metrics,
+        is_ready=is_ready,
+        every_second=keys.recheck,
+        start=last_used.start,
+        stop=stop,
+        max_body_bytes=settings.max_body_bytes,
+        api_origin=settings.api_origin,
+        tokens=TokenAnswers(
+            token_service(settings, database, keyring, nonces, tokens=tokens, metrics=metrics), settings.trusted_proxies
+        ),
+    )
+
+
+def verification_service(
+    settings: Settings, database: Database, keyring: KeyringFile, tokens: AccessTokens | None = None
+) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
+    """Wire the verifier.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        database: the truth.
+        keyring: opens the secrets of hmac-sha256 keys.
+        tokens: reads bearer tokens; None makes one.
+
+    Returns:
+        The service, and the parts of it that want watching and closing.
+    """
+    from keywright.signatures import Profile
+    from keywright.verification import LastUsed, VerificationService
+
+    keys = verification_keys(settings, database, keyring)
+    nonces, last_used = open_nonces(settings), LastUsed(database)
+    profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
+    service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))
+    return service, keys, nonces, last_used
+
+
+def verification_keys(settings: Settings, database: Database, keyring: KeyringFile) -> VerificationKeys:
+    """Wire the keys that a verifier asks for.
+
+    Args:
+        settings: the deployment's; `prepare` has been called.
+        database: the truth.
+        keyring: opens the secrets of hmac-sha256 keys.
+
+    Returns:
+        The keys, cached as far as this host can tell that they are true.
+    """
+    if database.is_shared:
+        from keywright.verification.uncached_keys import UncachedKeys
+
+        return UncachedKeys(database, keyring)
+    from keywright.storage.change_signal import ChangeSignal
+    from keywright.verification.keys import CachedKeys
+
+    return CachedKeys(database, ChangeSignal(settings.database_file), keyring, size=settings.credential_cache_size)
