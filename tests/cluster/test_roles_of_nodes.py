@@ -41,7 +41,7 @@ def test_several_control_and_gateway_nodes_are_one_deployment(deployment: Deploy
 def test_only_the_listener_of_the_role_is_opened(data_dir: Path, role: str, said: str):
     """The other one's port may be in use, and is left alone; its settings are not looked at."""
     with running(data_dir) as other:
-        host, port = (other.data if role == "control" else other.control).removeprefix("http://").split(":")
+        _, port = (other.data if role == "control" else other.control).removeprefix("http://").split(":")
         taken = {"control": "KEYWRIGHT_GATEWAY_PORT", "gateway": "KEYWRIGHT_PORT"}[role]
         with running(data_dir, KEYWRIGHT_ROLE=role, **{taken: port}) as node:
             assert bool(node.control) is (role == "control")

@@ -7,9 +7,10 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright.app.parts import clock, open_database, open_nonces, random_bytes
+from keywright.app.key_files import match_keyring, match_token_keys
+from keywright.app.parts import open_nonces, random_bytes
 from keywright.errors import Unavailable
-from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
+from keywright.keyring import NoKeyring, Sealer
 from keywright.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,16 +24,18 @@ def prepare(settings: Settings) -> None:
         settings: the deployment's.
 
     Raises:
-        Unavailable: something cannot be read or written, or database and keyring do not belong together.
+        Unavailable: something cannot be read or written, or its files of keys are not those of the database.
         Conflict: the database is of a newer version.
     """
-    from keywright.tokens import load_or_create_signing_keys
-
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
     open_nonces(settings).close()
-    asyncio.run(match_keyring(settings))
-    load_or_create_signing_keys(settings.token_keys_path, random_bytes, clock())
+    asyncio.run(_match_key_files(settings))
+
+
+async def _match_key_files(settings: Settings) -> None:
+    await match_keyring(settings)
+    await match_token_keys(settings)
 
 
 def prepare_database(settings: Settings) -> None:
@@ -49,39 +52,6 @@ def prepare_database(settings: Settings) -> None:
 
     _make_folder(settings.data_dir)
     migrate(settings.database)
-
-
-async def match_keyring(settings: Settings) -> KeyringFile:
-    """Open the keyring that belongs to the database, making it if the database has sealed nothing yet.
-
-    Args:
-        settings: the deployment's; the database is ready.
-
-    Returns:
-        The keyring.
-
-    Raises:
-        Unavailable: it is missing, cannot be read, or is another database's.
-    """
-    from keywright.credentials import check_sealed_secrets
-    from keywright.identity import check_totp_secrets
-
-    file, none = settings.keyring_path, Keyring("", {})
-    database = open_database(settings)
-    try:
-        async with database.read() as session:
-            keyring = KeyringFile(file, random_bytes) if file.exists() else none
-            await check_sealed_secrets(session, keyring)
-            await check_totp_secrets(session, keyring)
-    except Unavailable as error:
-        raise Unavailable(
-            f"the keyring {file} does not open the secrets in {settings.database_name}; restore the keyring that"
-            " belongs to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
-            private=error.private or error.message,
-        ) from error
-    finally:
-        await database.close()
-    return KeyringFile(file, random_bytes)
 
 
 async def open_outbox(settings: Settings) -> Outbox:
