@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         le=200_000_000,
         description="Most nonces remembered on this host; about 660 for each signed request per second.",
     )
+    lease_seconds: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=30,
+        description="How long a deletion waits at most for a verifier that is cut off, and how long verifiers go on"
+        " with cached keys when PostgreSQL is away.",
+    )
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")

@@ -28,6 +28,7 @@ def control_plane(settings: Settings) -> AsgiApp:
     """
     from keywright.api import create_api
     from keywright.control import Control
+    from keywright.freshness import Census, Receipts
     from keywright.identity import Passwords
     from keywright.mail import Outbox, Postman
     from keywright.telemetry import Metrics, observed
@@ -38,8 +39,16 @@ def control_plane(settings: Settings) -> AsgiApp:
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
     metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
 
+    census = Census(database)
+    metrics.watch_states("keywright_verifiers", "Verifiers with a cache of their own.", lambda: census.by_state)
+
+    async def start() -> None:
+        await postman.start()
+        census.start()
+
     async def stop() -> None:
         await postman.stop()
+        await census.stop()
         passwords.close()
         nonces.close()
         await database.close()
@@ -52,10 +61,11 @@ def control_plane(settings: Settings) -> AsgiApp:
         outbox=Outbox(keyring, settings.base_url, random_bytes),
         wake_mail=postman.wake,
         tokens=token_service(settings, database, keyring, nonces, tokens=access_tokens(settings), metrics=metrics),
+        receipts=Receipts(database, observe=metrics.observe_receipt),
         metrics=metrics,
         random_bytes=random_bytes,
         is_ready=database.check,
-        start=postman.start,
+        start=start,
         stop=stop,
     )
     pages = with_security_headers(create_pages(control), settings.base_url)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
+from keywright._version import __version__
 from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
@@ -13,6 +16,7 @@ from keywright.verification.replay import EmbeddedNonceStore
 
 if TYPE_CHECKING:
     from keywright.gateway import Gateway
+    from keywright.telemetry import Metrics
     from keywright.tokens import AccessTokens
     from keywright.verification import LastUsed, VerificationKeys, VerificationService
 
@@ -44,6 +48,13 @@ def data_plane(settings: Settings) -> Gateway:
     metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
     metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
 
+    if database.is_shared:
+        watch_lease(keys, metrics)
+
+    def start() -> None:
+        keys.start()
+        last_used.start()
+
     async def is_ready() -> None:
         """Whatever a verdict needs answers: database, keyring, memory of nonces."""
         await database.check()
@@ -52,8 +63,8 @@ def data_plane(settings: Settings) -> Gateway:
         nonces.check()
 
     async def stop() -> None:
+        await keys.close()
         await last_used.stop()
-        keys.close()
         nonces.close()
         await database.close()
 
@@ -62,7 +73,7 @@ def data_plane(settings: Settings) -> Gateway:
         metrics,
         is_ready=is_ready,
         every_second=keys.recheck,
-        start=last_used.start,
+        start=start,
         stop=stop,
         max_body_bytes=settings.max_body_bytes,
         api_origin=settings.api_origin,
@@ -107,11 +118,56 @@ def verification_keys(settings: Settings, database: Database, keyring: KeyringFi
     Returns:
         The keys, cached as far as this host can tell that they are true.
     """
-    if database.is_shared:
-        from keywright.verification.uncached_keys import UncachedKeys
+    from keywright.credentials import VerificationKey
 
-        return UncachedKeys(database, keyring)
-    from keywright.storage.change_signal import ChangeSignal
-    from keywright.verification.keys import CachedKeys
+    if not database.is_shared:
+        from keywright.storage.change_signal import ChangeSignal
+        from keywright.verification.keys import CachedKeys
 
-    return CachedKeys(database, ChangeSignal(settings.database_file), keyring, size=settings.credential_cache_size)
+        return CachedKeys(database, ChangeSignal(settings.database_file), keyring, size=settings.credential_cache_size)
+    from keywright.freshness import Lease, boot_seconds
+    from keywright.freshness.keeper import Keeper
+    from keywright.storage.postgresql import connect
+    from keywright.verification.leased_keys import LeasedKeys
+
+    lease = Lease[VerificationKey](lease_seconds=settings.lease_seconds, size=settings.credential_cache_size)
+    keeper = Keeper(
+        lease,
+        lambda: connect(settings.database, application_name="keywright verifier"),
+        boot_seconds,
+        random_bytes,
+        node=f"{socket.gethostname()} {os.getpid()}",
+        version=__version__,
+    )
+    return LeasedKeys(database, keyring, lease, keeper, boot_seconds)
+
+
+def watch_lease(keys: VerificationKeys, metrics: Metrics) -> None:
+    """Show how a verifier's lease stands.
+
+    Args:
+        keys: the verifier's.
+        metrics: where to show it.
+    """
+    from keywright.verification.leased_keys import LeasedKeys
+
+    assert isinstance(keys, LeasedKeys)
+    keeper = keys.keeper
+    metrics.watch(
+        "keywright_lease_trusted",
+        "1 while cached keys may be used; 0 when each is read from the database.",
+        lambda: float(keeper.is_trusted),
+        lowest=True,
+    )
+    metrics.watch(
+        "keywright_lease_remaining_seconds",
+        "How long cached keys may be used if the database is not heard of any more.",
+        lambda: keeper.remaining_seconds,
+        lowest=True,
+    )
+    metrics.watch(
+        "keywright_revocations_applied",
+        "Number of the last revocation that this verifier applied.",
+        lambda: keeper.applied,
+        lowest=True,
+    )
