@@ -81,9 +81,11 @@ class Keyring:
             ) from error
 
     def fingerprints(self) -> tuple[str, ...]:
-        """Return a hash for each key and its name, the current one's at the end; keys are random, so none tells of one."""
+        """Return a hash for each key and its name, that of the current one at the end; none tells of its key."""
         names = [*(name for name in self.keys if name != self.current), self.current]
-        return tuple(hashlib.sha256(b"keyring\0%s\0%s" % (name.encode(), self.keys[name])).hexdigest() for name in names)
+        return tuple(
+            hashlib.sha256(b"keyring\0%s\0%s" % (name.encode(), self.keys[name])).hexdigest() for name in names
+        )
 
     def sealed_by(self, sealed: bytes) -> str:
         """Return the name of the key that sealed this."""

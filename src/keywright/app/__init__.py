@@ -11,6 +11,7 @@ from keywright.app.key_files import (
     keyring_of_node,
     match_keyring,
     match_token_keys,
+    register_keyring,
     token_keys_of_node,
 )
 from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
@@ -32,6 +33,7 @@ __all__ = [
     "prepare",
     "prepare_database",
     "random_bytes",
+    "register_keyring",
     "token_keys_of_node",
     "token_service",
     "verification_service",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keywright.app.key_files import watch_key_files
 from keywright.app.parts import access_tokens, open_database, open_nonces, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
@@ -42,6 +43,13 @@ def control_plane(settings: Settings) -> AsgiApp:
     census = Census(database)
     metrics.watch_states("keywright_verifiers", "Verifiers with a cache of their own.", lambda: census.by_state)
 
+    key_files = watch_key_files(settings, database, metrics)
+
+    async def is_ready() -> None:
+        await database.check()
+        async with database.read() as session:
+            await key_files.look(session)
+
     async def start() -> None:
         await postman.start()
         census.start()
@@ -64,7 +72,7 @@ def control_plane(settings: Settings) -> AsgiApp:
         receipts=Receipts(database, observe=metrics.observe_receipt),
         metrics=metrics,
         random_bytes=random_bytes,
-        is_ready=database.check,
+        is_ready=is_ready,
         start=start,
         stop=stop,
     )

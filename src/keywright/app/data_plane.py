@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from keywright._version import __version__
+from keywright.app.key_files import watch_key_files
 from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
@@ -48,6 +49,7 @@ def data_plane(settings: Settings) -> Gateway:
     metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
     metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
 
+    key_files = watch_key_files(settings, database, metrics)
     if database.is_shared:
         watch_lease(keys, metrics)
 
@@ -60,6 +62,7 @@ def data_plane(settings: Settings) -> Gateway:
         await database.check()
         async with database.read() as session:
             await check_sealed_secrets(session, keyring)
+            await key_files.look(session)
         nonces.check()
 
     async def stop() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from keywright.app.parts import clock, open_database, random_bytes
-from keywright.deployment import KeyFile, refuse_foreign, register, replace
+from keywright.deployment import KeyFile, KeyFileCheck, refuse_foreign, register, replace
 from keywright.errors import Unavailable
 from keywright.keyring import Keyring, KeyringFile, load_or_create_keyring
 from keywright.settings import Settings
 from keywright.storage import Database, ReadSession
+
+if TYPE_CHECKING:
+    from keywright.telemetry import Metrics
 
 ReadFile = Callable[[Settings], KeyFile]
 ResultT = TypeVar("ResultT")
@@ -57,6 +60,21 @@ async def match_keyring(settings: Settings) -> KeyringFile:
                 return keyring
         async with database.read() as session:
             return await _open_keyring(session, settings)
+
+
+async def register_keyring(settings: Settings) -> None:
+    """Make this node's keyring the deployment's, in the place of one that is lost.
+
+    Args:
+        settings: the deployment's; the database is ready.
+
+    Raises:
+        Unavailable: it does not open what is sealed in the database; nothing was changed.
+    """
+    async with _opened(settings) as database, database.write() as session:
+        await _open_keyring(session, settings)
+        await replace(session, keyring_of_node(settings))
+        await session.commit()
 
 
 async def match_token_keys(settings: Settings) -> None:
@@ -105,6 +123,27 @@ async def change_key_file(
             await (replace if is_new else register)(session, read(settings))
             await session.commit()
             return result
+
+
+def watch_key_files(settings: Settings, database: Database, metrics: Metrics) -> KeyFileCheck:
+    """Wire what looks, in a running node, whether its files of keys are still those of the deployment.
+
+    Args:
+        settings: the deployment's.
+        database: where they are registered.
+        metrics: shows how many of them are not.
+
+    Returns:
+        The check; on one host there is nothing to compare.
+    """
+    checked: tuple[ReadFile, ...] = (keyring_of_node, token_keys_of_node) if database.is_shared else ()
+    check = KeyFileCheck(lambda: [read(settings) for read in checked])
+    metrics.watch(
+        "keywright_key_files_outdated",
+        "Files of keys on this node that lack a key which was added on another; as of the last look at /readyz.",
+        lambda: check.outdated,
+    )
+    return check
 
 
 @asynccontextmanager
