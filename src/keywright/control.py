@@ -35,7 +35,7 @@ class Control:
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
         start: called once before the first request.
         stop: called once after the last request.
-        throttle: counts sign-ins and the like, in this process.
+        throttle: counts sign-ins and the like.
     """
 
     settings: Settings

@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from keywright.errors import Fault, InvalidRequest
+from keywright.valkey.address import parse_valkey_url
 
 ENVIRONMENT_PREFIX = "KEYWRIGHT_"
 CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
@@ -69,7 +70,9 @@ class Settings(BaseSettings):
         default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
     )
     valkey_url: str | None = Field(
-        default=None, description="Shared nonce store; this version keeps nonces on the host."
+        default=None,
+        repr=False,
+        description="Nonces and rate limits of many hosts, valkey://user:password@host:port; default: on this host.",
     )
     public_url: str | None = Field(
         default=None, description="Where people reach the control plane; default: its address."
@@ -183,10 +186,11 @@ class Settings(BaseSettings):
 
     @field_validator("valkey_url")
     @classmethod
-    def _no_valkey_yet(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("this version remembers nonces in data_dir, shared by the host; leave valkey_url out")
-        return None
+    def _valkey(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parse_valkey_url(value)
+        return value
 
     @field_validator("public_url", "api_origin", "token_issuer")
     @classmethod

@@ -14,7 +14,15 @@ from keywright.app.key_files import (
     register_keyring,
     token_keys_of_node,
 )
-from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
+from keywright.app.parts import (
+    access_tokens,
+    clock,
+    open_database,
+    open_nonces,
+    open_throttle,
+    random_bytes,
+    token_service,
+)
 from keywright.app.prepare import open_outbox, prepare, prepare_database
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "open_database",
     "open_nonces",
     "open_outbox",
+    "open_throttle",
     "prepare",
     "prepare_database",
     "random_bytes",

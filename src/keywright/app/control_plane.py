@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keywright.app.key_files import watch_key_files
-from keywright.app.parts import access_tokens, open_database, open_nonces, random_bytes, token_service
+from keywright.app.parts import access_tokens, open_database, open_nonces, open_throttle, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
+from keywright.verification.nonces import done
 
 if TYPE_CHECKING:
     from keywright.mail import Transport
@@ -35,7 +36,8 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics, nonces = open_database(settings), Passwords(), Metrics(), open_nonces(settings)
+    database, passwords, metrics, throttle = open_database(settings), Passwords(), Metrics(), open_throttle(settings)
+    nonces = open_nonces(settings, count_failure=metrics.count_valkey_failure)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
     metrics.watch("keywright_mail_waiting", "Mail that waits to be sent.", lambda: postman.waiting)
@@ -49,6 +51,8 @@ def control_plane(settings: Settings) -> AsgiApp:
         await database.check()
         async with database.read() as session:
             await key_files.look(session)
+        if settings.valkey_url is not None:  # sign-in counts there, whoever else needs it
+            await done(nonces.check())
 
     async def start() -> None:
         await postman.start()
@@ -58,7 +62,8 @@ def control_plane(settings: Settings) -> AsgiApp:
         await postman.stop()
         await census.stop()
         passwords.close()
-        nonces.close()
+        await done(nonces.close())
+        await throttle.close()
         await database.close()
 
     control = Control(
@@ -68,13 +73,16 @@ def control_plane(settings: Settings) -> AsgiApp:
         passwords=passwords,
         outbox=Outbox(keyring, settings.base_url, random_bytes),
         wake_mail=postman.wake,
-        tokens=token_service(settings, database, keyring, nonces, tokens=access_tokens(settings), metrics=metrics),
+        tokens=token_service(
+            settings, database, keyring, nonces, throttle, tokens=access_tokens(settings), metrics=metrics
+        ),
         receipts=Receipts(database, observe=metrics.observe_receipt),
         metrics=metrics,
         random_bytes=random_bytes,
         is_ready=is_ready,
         start=start,
         stop=stop,
+        throttle=throttle,
     )
     pages = with_security_headers(create_pages(control), settings.base_url)
     return observed(_by_path(create_api(control), pages), control.metrics)

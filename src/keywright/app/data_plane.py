@@ -5,15 +5,24 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keywright._version import __version__
 from keywright.app.key_files import watch_key_files
-from keywright.app.parts import access_tokens, clock, open_database, open_nonces, random_bytes, token_service
+from keywright.app.parts import (
+    access_tokens,
+    clock,
+    open_database,
+    open_nonces,
+    open_throttle,
+    random_bytes,
+    token_service,
+)
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
 from keywright.storage import Database
-from keywright.verification.replay import EmbeddedNonceStore
+from keywright.verification.nonces import NonceStore, done
 
 if TYPE_CHECKING:
     from keywright.gateway import Gateway
@@ -38,17 +47,12 @@ def data_plane(settings: Settings) -> Gateway:
     database, metrics = open_database(settings), Metrics()
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     tokens = access_tokens(settings)
-    service, keys, nonces, last_used = verification_service(settings, database, keyring, tokens)
-    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
-    metrics.watch("keywright_nonces", "Nonces that the host remembers.", lambda: nonces.statistics().entries)
-    metrics.watch(
-        "keywright_nonces_unprovable_through",
-        "Signatures created up to then, seconds since 1970 UTC, are refused as nonce_unprovable.",
-        lambda: nonces.statistics().unprovable_through,
+    throttle = open_throttle(settings)
+    service, keys, nonces, last_used = verification_service(
+        settings, database, keyring, tokens, count_failure=metrics.count_valkey_failure
     )
-    metrics.watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: settings.nonce_capacity)
-    metrics.watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: nonces.statistics().file_bytes)
-
+    metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
+    nonces.show(metrics.watch)
     key_files = watch_key_files(settings, database, metrics)
     if database.is_shared:
         watch_lease(keys, metrics)
@@ -63,12 +67,13 @@ def data_plane(settings: Settings) -> Gateway:
         async with database.read() as session:
             await check_sealed_secrets(session, keyring)
             await key_files.look(session)
-        nonces.check()
+        await done(nonces.check())
 
     async def stop() -> None:
         await keys.close()
         await last_used.stop()
-        nonces.close()
+        await done(nonces.close())
+        await throttle.close()
         await database.close()
 
     return Gateway(
@@ -81,14 +86,20 @@ def data_plane(settings: Settings) -> Gateway:
         max_body_bytes=settings.max_body_bytes,
         api_origin=settings.api_origin,
         tokens=TokenAnswers(
-            token_service(settings, database, keyring, nonces, tokens=tokens, metrics=metrics), settings.trusted_proxies
+            token_service(settings, database, keyring, nonces, throttle, tokens=tokens, metrics=metrics),
+            settings.trusted_proxies,
         ),
     )
 
 
 def verification_service(
-    settings: Settings, database: Database, keyring: KeyringFile, tokens: AccessTokens | None = None
-) -> tuple[VerificationService, VerificationKeys, EmbeddedNonceStore, LastUsed]:
+    settings: Settings,
+    database: Database,
+    keyring: KeyringFile,
+    tokens: AccessTokens | None = None,
+    *,
+    count_failure: Callable[[], None] = lambda: None,
+) -> tuple[VerificationService, VerificationKeys, NonceStore, LastUsed]:
     """Wire the verifier.
 
     Args:
@@ -96,6 +107,7 @@ def verification_service(
         database: the truth.
         keyring: opens the secrets of hmac-sha256 keys.
         tokens: reads bearer tokens; None makes one.
+        count_failure: called for each question that Valkey did not answer.
 
     Returns:
         The service, and the parts of it that want watching and closing.
@@ -104,7 +116,7 @@ def verification_service(
     from keywright.verification import LastUsed, VerificationService
 
     keys = verification_keys(settings, database, keyring)
-    nonces, last_used = open_nonces(settings), LastUsed(database)
+    nonces, last_used = open_nonces(settings, count_failure=count_failure), LastUsed(database)
     profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
     service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))
     return service, keys, nonces, last_used

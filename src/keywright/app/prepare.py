@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from keywright.app.key_files import match_keyring, match_token_keys
 from keywright.app.parts import open_nonces, random_bytes
-from keywright.errors import Unavailable
+from keywright.errors import Fault, InvalidRequest, Unavailable
 from keywright.keyring import NoKeyring, Sealer
 from keywright.settings import Settings
+from keywright.verification.nonces import done
 
 if TYPE_CHECKING:
     from keywright.mail import Outbox
@@ -25,17 +26,33 @@ def prepare(settings: Settings) -> None:
 
     Raises:
         Unavailable: something cannot be read or written, or its files of keys are not those of the database.
+        InvalidRequest: a database of many nodes is named, and no Valkey.
         Conflict: the database is of a newer version.
     """
+    _require_shared_nonces(settings)
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
-    open_nonces(settings).close()
-    asyncio.run(_match_key_files(settings))
+    asyncio.run(_make_ready(settings))
 
 
-async def _match_key_files(settings: Settings) -> None:
+async def _make_ready(settings: Settings) -> None:
+    await begin_nonces(settings)
     await match_keyring(settings)
     await match_token_keys(settings)
+
+
+def _require_shared_nonces(settings: Settings) -> None:
+    if not settings.is_embedded and settings.valkey_url is None:
+        raise InvalidRequest(
+            [
+                Fault(
+                    "valkey_url",
+                    "must be set when nodes share a PostgreSQL database: what one node has let in, each of them must"
+                    " refuse; start a Valkey and name it, such as valkey://valkey.internal:6379 (--valkey-url,"
+                    " KEYWRIGHT_VALKEY_URL)",
+                )
+            ]
+        )
 
 
 def prepare_database(settings: Settings) -> None:
@@ -52,6 +69,25 @@ def prepare_database(settings: Settings) -> None:
 
     _make_folder(settings.data_dir)
     migrate(settings.database)
+
+
+async def begin_nonces(settings: Settings) -> None:
+    """Begin the memory of nonces, before the first key is made.
+
+    Args:
+        settings: the deployment's.
+
+    Raises:
+        Unavailable: it cannot be had, or Valkey is set so that it may forget.
+    """
+    from keywright.verification.valkey_nonces import ValkeyNonceStore
+
+    nonces = open_nonces(settings)
+    try:
+        if isinstance(nonces, ValkeyNonceStore):
+            await nonces.begin()
+    finally:
+        await done(nonces.close())
 
 
 async def open_outbox(settings: Settings) -> Outbox:

@@ -118,6 +118,7 @@ class Keeper:
             began = self._clock()
             try:
                 await self._keep()
+                break  # with its connection, to take leave
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _BeginAnewError) as error:
                 self._tell(error)
             if self._connection is not None:

@@ -19,6 +19,7 @@ try:
     from keywright.app import open_database, random_bytes, verification_service
     from keywright.keyring import KeyringFile
     from keywright.settings import Settings, load_settings
+    from keywright.verification.nonces import done
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"verifying against a database needs {error.name}: pip install 'keywright[server]',"
@@ -111,7 +112,7 @@ class Direct:
             await opened.rechecking
         await opened.last_used.stop()
         await opened.keys.close()
-        opened.nonces.close()
+        await done(opened.nonces.close())
         await opened.database.close()
         _let_go(self._settings.database_file)
 

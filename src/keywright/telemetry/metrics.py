@@ -68,6 +68,11 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._valkey_failures = Counter(
+            "keywright_valkey_failures",
+            "Questions about nonces that Valkey did not answer, or not with its clock near ours.",
+            registry=self._registry,
+        )
         self._gauges: dict[str, tuple[Gauge, Callable[[], float]]] = {}
         self._states: dict[str, tuple[Gauge, Callable[[], Mapping[str, float]]]] = {}
         self.verdicts: defaultdict[str, int] = defaultdict(int)
@@ -139,18 +144,20 @@ class Metrics:
         """
         self._tokens.labels(outcome).inc()
 
+    def count_valkey_failure(self) -> None:
+        """Count a question that Valkey did not answer."""
+        self._valkey_failures.inc()
+
     def settle(self) -> None:
-        """Hand over what has come together."""
+        """Hand over what has come together; where several processes are counted together, the others see it then."""
         verdicts, self.verdicts = dict(self.verdicts), defaultdict(int)
         for code, count in verdicts.items():
             self._verifications.labels(code).inc(count)
+        if self._many:
+            self._look()
 
-    def render(self) -> bytes:
-        """Return the metrics in the Prometheus text format."""
-        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see __init__
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
-
-        self.settle()
+    def _look(self) -> None:
+        """Take down the numbers that others keep."""
         for gauge, read in self._gauges.values():
             # What cannot be read now keeps its last value; the rest must still be shown.
             with suppress(KeywrightError):
@@ -158,6 +165,14 @@ class Metrics:
         for labelled, read_states in self._states.values():
             for state, number in read_states().items():
                 labelled.labels(state).set(number)
+
+    def render(self) -> bytes:
+        """Return the metrics in the Prometheus text format."""
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see __init__
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        self.settle()
+        self._look()
         if not self._many:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
