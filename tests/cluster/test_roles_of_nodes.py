@@ -9,7 +9,7 @@ import pytest
 
 import keywright
 from support.nodes import Deployment
-from support.server import run_cli, running, signed
+from support.server import run_cli, running, set_environment, signed
 
 
 def test_several_control_and_gateway_nodes_are_one_deployment(deployment: Deployment):
@@ -57,3 +57,16 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do(data_dir: Path
     done = run_cli("serve", "--role", "verifier", data_dir=data_dir)
     assert done.returncode == 2
     assert all(role in done.stderr for role in ("all", "control", "gateway"))
+
+
+def test_nodes_that_share_a_database_need_a_valkey(deployment: Deployment):
+    """Commands do without."""
+    data_dir = deployment.data_dir("alone")
+    set_environment(data_dir, {"KEYWRIGHT_DATABASE_URL": deployment.url})
+    for role in ("all", "control", "gateway"):
+        done = run_cli("serve", "--role", role, "--port", "0", "--gateway-port", "0", data_dir=data_dir)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "valkey_url: must be set" in done.stderr
+        assert "KEYWRIGHT_VALKEY_URL" in done.stderr
+    assert run_cli("account", "list", data_dir=data_dir).returncode == 0
+    assert not list(data_dir.iterdir())  # and what is refused leaves nothing behind

@@ -23,6 +23,7 @@ import httpx2
 
 import keywright
 from support.postgresql import shared_postgresql
+from support.valkey import shared_valkey
 
 PASSWORD = "correct horse battery"
 API_URL = "https://api.example.com/v1/payments?currency=EUR"
@@ -42,13 +43,15 @@ def choose_engine(engine: str) -> None:
 
 
 def environment_of(data_dir: Path) -> dict[str, str]:
-    """The settings of a deployment beside its data directory: its PostgreSQL database, if it has one."""
+    """The settings of a deployment beside its data directory: on PostgreSQL, its databases there and in Valkey."""
     if data_dir not in _environments:
         _environments[data_dir] = {}
         if _engine == "postgresql":
             postgresql = shared_postgresql()
-            url = postgresql.url(postgresql.new_database())
-            _environments[data_dir] = {"KEYWRIGHT_DATABASE_URL": url}
+            _environments[data_dir] = {
+                "KEYWRIGHT_DATABASE_URL": postgresql.url(postgresql.new_database()),
+                "KEYWRIGHT_VALKEY_URL": f"{shared_valkey().url}?db={len(_environments)}",
+            }
     return _environments[data_dir]
 
 
