@@ -47,11 +47,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid")
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the database, keyring and nonces.")
+    role: Literal["all", "control", "gateway"] = Field(
+        default="all", description="Which listeners this node has: all, or control or gateway alone."
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address of the control plane.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the control plane; 0 picks a free one.")
     gateway_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the data plane.")
     gateway_port: int = Field(default=8081, ge=0, le=65535, description="Port of the data plane; 0 picks a free one.")
     gateway_workers: int = Field(default=1, ge=1, le=64, description="Processes that verify requests.")
+    drain_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="How long a node goes on answering after SIGTERM while /readyz says no, for balancers to notice.",
+    )
     database_url: str | None = Field(
         default=None,
         repr=False,

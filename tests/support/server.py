@@ -57,6 +57,11 @@ def environment_of(data_dir: Path) -> dict[str, str]:
     return _environments[data_dir]
 
 
+def set_environment(data_dir: Path, environment: dict[str, str]) -> None:
+    """Say what commands and servers in a data directory are told besides."""
+    _environments[data_dir] = environment
+
+
 class CommandLine:
     """Runs commands in forks of a process that has loaded their modules; see cli_forks.py."""
 
@@ -159,7 +164,9 @@ class Server:
         if not line.startswith("keywright is ready"):
             self.process.stdout.close()
             raise AssertionError(f"the server did not start: {self.log_file.read_text()[-4000:]}")
-        self.control, self.data = (part.split()[-1] for part in line.strip().split(", "))
+        # "keywright is ready: control plane http://..., data plane http://...", or one of the two
+        addresses = {part.split()[0]: part.split()[-1] for part in line.partition(": ")[2].split(", ")}
+        self.control, self.data = addresses.get("control", ""), addresses.get("data", "")
         return self
 
     def stop(self) -> int:

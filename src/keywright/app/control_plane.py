@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keywright.app.key_files import watch_key_files
 from keywright.app.parts import access_tokens, open_database, open_nonces, open_throttle, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
@@ -49,8 +50,12 @@ def control_plane(settings: Settings) -> AsgiApp:
     census = Census(database)
     metrics.watch_states("keywright_verifiers", "Verifiers with a cache of their own.", lambda: census.by_state)
 
+    key_files = watch_key_files(settings, database, metrics)
+
     async def is_ready() -> None:
         await database.check()
+        async with database.read() as session:
+            await key_files.look(session)
         if settings.valkey_url is not None:  # sign-in counts there, whoever else needs it
             await done(nonces.check())
 

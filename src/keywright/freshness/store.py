@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Row, cast, func, select, update
 
 from keywright.freshness.protocol import Revoked, Round, VerifierRow
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import verifiers
+from keywright.storage.tables import revocation_counter, verifiers
 
 # Rows of verifiers that did not take leave are kept for a day, to be looked at.
 _KEPT_MS = 24 * 3600 * 1000
@@ -150,3 +150,24 @@ async def count_by_state(session: ReadSession) -> dict[str, int]:
     """
     found = await session.execute(select(verifiers.c.state, func.count().label("number")).group_by(verifiers.c.state))
     return {"live": 0, "expired": 0, **{row.state: row.number for row in found}}
+
+
+async def all_verifiers(session: ReadSession, *, unseen_ms: int) -> tuple[int, int, Sequence[Row[Any]]]:
+    """Read all verifiers, to be shown.
+
+    Args:
+        session: where to read.
+        unseen_ms: rows not renewed for so long are left out, milliseconds.
+
+    Returns:
+        How many revocations there were; the database's time, which `seen_at` is of, in milliseconds since 1970 UTC; and
+        the rows by name, the latest registration of each first.
+    """
+    now = cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+    counter = (await session.execute(select(revocation_counter.c.number, now.label("now_ms")))).one()
+    found = await session.execute(
+        select(verifiers)
+        .where(verifiers.c.seen_at > counter.now_ms - unseen_ms)
+        .order_by(verifiers.c.node, verifiers.c.started_at.desc(), verifiers.c.id)
+    )
+    return counter.number, counter.now_ms, found.all()
