@@ -19,7 +19,6 @@ from rich.table import Table
 from keywright.accounts import Page, Principal, PrincipalKind
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
-from keywright.storage.migrate import migrate
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -57,6 +56,9 @@ def existing_settings(data_dir: Path | None, database_url: str | None) -> Settin
         Unavailable: there is none, so that a mistyped folder or name is not taken for an empty deployment.
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
+    # Here, since `serve` forks listeners that have what this module has, and no use for Alembic.
+    from keywright.storage.migrate import migrate
+
     migrate(settings.database, create=False)
     return settings
 

@@ -10,7 +10,6 @@ import typer
 from keywright.cli.console import reported
 from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
 from keywright.settings import load_settings
-from keywright.storage.migrate import migrate as migrate_database
 
 
 def serve(
@@ -49,6 +48,8 @@ def serve(
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Bring the database to this version's schema, making it if need be."""
     with reported(as_json=as_json):
+        from keywright.storage.migrate import migrate as migrate_database
+
         settings = load_settings(data_dir=data_dir, database_url=database_url)
         before, after = migrate_database(settings.database)
         show({"database": settings.database_name, "before": before, "after": after}, as_json=as_json)

@@ -80,6 +80,13 @@ class WriteSession(ReadSession):
         except OSError as error:
             raise unknown_outcome(error) from error
 
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens on other nodes, once this transaction is committed.
+
+        Args:
+            channel: what they listen to.
+        """
+
 
 class Database(ABC):
     """The one door to the data: `SqliteDatabase` on one host, `PostgresqlDatabase` for many nodes."""

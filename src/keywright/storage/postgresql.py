@@ -34,6 +34,7 @@ _TAKE_WRITE_LOCK = text(
     "WITH taken AS MATERIALIZED (SELECT pg_advisory_xact_lock(:key))"
     " SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM taken"
 )
+_NOTIFY = text("SELECT pg_notify(:channel, '')")
 _TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 # How many transactions of a process queue for the write lock in the database: while one works the next is in line.
 _IN_LINE = 2
@@ -107,6 +108,10 @@ class PostgresqlDatabase(Database):
 
 
 class _PostgresqlWriteSession(WriteSession):
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens; see WriteSession."""
+        await self.execute(_NOTIFY, {"channel": channel})
+
     async def commit(self) -> None:
         """Make the changes last, on a synchronous standby too, where there is one."""
         driver = await _driver(self._connection)
