@@ -38,12 +38,20 @@ class WatchedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg's c
     warning: str | None = None
 
 
-async def connect(url: str, *, application_name: str = "keywright") -> WatchedConnection:
+async def connect(
+    url: str,
+    *,
+    application_name: str = "keywright",
+    statement_seconds: int = STATEMENT_TIMEOUT_SECONDS,
+    idle_seconds: int = _IDLE_TIMEOUT_SECONDS,
+) -> WatchedConnection:
     """Open a connection to the primary.
 
     Args:
         url: postgresql://user:password@host:port/name, as libpq reads it; several hosts may be named.
         application_name: shown in pg_stat_activity.
+        statement_seconds: how long a statement, and the wait for a lock in it, may take.
+        idle_seconds: how long a transaction may do nothing before the server ends it.
 
     Returns:
         The connection; whoever asks closes it.
@@ -55,14 +63,14 @@ async def connect(url: str, *, application_name: str = "keywright") -> WatchedCo
     connection = await asyncpg.connect(
         url,
         timeout=CONNECT_TIMEOUT_SECONDS,
-        command_timeout=STATEMENT_TIMEOUT_SECONDS,
+        command_timeout=statement_seconds,
         # A standby lags behind, and deleted keys would go on working from there.
         target_session_attrs="primary",
         connection_class=WatchedConnection,
         server_settings={
             "application_name": application_name,
-            "idle_in_transaction_session_timeout": str(_IDLE_TIMEOUT_SECONDS * 1000),
-            "lock_timeout": str(STATEMENT_TIMEOUT_SECONDS * 1000),
+            "idle_in_transaction_session_timeout": str(idle_seconds * 1000),
+            "lock_timeout": str(statement_seconds * 1000),
             "jit": "off",  # our statements are short; compiling them costs more than it brings
         },
     )
