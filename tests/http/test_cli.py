@@ -206,3 +206,13 @@ def test_signing_commands_load_nothing_of_the_server():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_listeners_are_forked_before_anything_that_only_one_of_them_serves_with_is_loaded():
+    code = (
+        "import sys, keywright.cli.serve, keywright.app, keywright.serving, threading\n"
+        "dear = ('litestar', 'jinja2', 'webauthn', 'alembic', 'prometheus_client')\n"
+        "print([name for name in dear if name in sys.modules], threading.active_count())"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[] 1\n"

@@ -144,7 +144,9 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-W", "error", "-m", "keywright", "serve", "--data-dir", str(self.data_dir)),
+                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name.
+                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-m", "keywright"),
+                    *("serve", "--data-dir", str(self.data_dir)),
                     *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,

@@ -20,7 +20,6 @@ from keywright.accounts import Page, Principal, PrincipalKind
 from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
-from keywright.storage.migrate import migrate
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -64,6 +63,9 @@ def existing_settings(data_dir: Path | None, database_url: str | None) -> Settin
             raise Unavailable(
                 f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
             )
+    # Here, since `serve` forks listeners that have what this module has, and no use for Alembic.
+    from keywright.storage.migrate import migrate
+
     migrate(settings.database)
     return settings
 

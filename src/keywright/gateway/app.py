@@ -30,7 +30,7 @@ from keywright.gateway.tokens import TokenAnswers
 from keywright.gateway.verify import read_verify_call
 from keywright.problems import Answer, problem_answer, refusal_answer
 from keywright.signatures import SignedRequest
-from keywright.telemetry import CONTENT_TYPE, Metrics
+from keywright.telemetry import Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.tokens import JSON_TOKEN_PATH
 from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
@@ -194,7 +194,7 @@ class Gateway:
         return json_answer(200, msgspec.json.encode({"status": "ready"}))
 
     async def _answer_metrics(self, _scope: Scope, _receive: Receive) -> Answer:
-        return 200, [("content-type", CONTENT_TYPE)], self._metrics.render()
+        return 200, [("content-type", self._metrics.content_type)], self._metrics.render()
 
     async def _settle(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,16 +1,15 @@
-"""One listener: a web server process with its workers. Started by the supervisor, ends with it.
+"""One listener: a web server process with its workers. Forked from the supervisor, ends with it.
 
-The supervisor writes the settings as one line to our standard input and keeps the pipe open; when it ends, however it
-ends, the pipe closes, and so do we. Nothing that was started is left behind to hold the port. Until that line comes,
-what the workers need is loaded, while the supervisor makes the database ready; workers are forked from here.
+The supervisor writes one byte to a pipe when there is something to serve, and keeps the pipe open; when it ends,
+however it ends, the pipe closes, and so do we. Nothing that was started is left behind to hold the port. Until that
+byte comes, what only this listener needs is loaded, while the supervisor makes the database ready; workers are forked
+from here.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import threading
 import time
 from functools import partial
@@ -30,20 +29,19 @@ _DRAIN_SECONDS = 20
 _HEADER_TIMEOUT_MS = 10_000
 
 
-def main(plane: Plane) -> None:
-    """Serve until told to end; the process's entry.
+def main(plane: Plane, settings: Settings, lifeline: int) -> None:
+    """Serve until told to end; what the process does once it is forked.
 
     Args:
         plane: which listener.
+        settings: the deployment's.
+        lifeline: descriptor of the pipe from the supervisor.
     """
-    for room in ("app", "telemetry", *(("api", "web") if plane == "control" else ("gateway", "verification"))):
+    for room in ("api", "web") if plane == "control" else ("gateway",):
         import_module(f"keywright.{room}")
-    line = sys.stdin.readline()
-    if not line:
+    if not os.read(lifeline, 1):
         return  # the supervisor gave up before there was anything to serve
-    settings_document = json.loads(line)
-    lifeline = os.dup(sys.stdin.fileno())
-    settings = Settings.model_validate(settings_document)
+    settings_document = settings.model_dump(mode="json")
     configure_logs(settings.log_level, settings.log_format)
     end_with(lifeline)
     is_control = plane == "control"

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
-import json
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from keywright.errors import Unavailable
-from keywright.serving.listener import Plane
+from keywright.serving.listener import Plane, main
 from keywright.settings import Settings
 from keywright.telemetry.metrics import MULTIPROCESS_VARIABLE
 
 _START_SECONDS = 60
 _STOP_SECONDS = 40
+_PLANES: tuple[Plane, ...] = ("control", "data")
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """A listener's process, and our end of the pipe that keeps it running."""
+
+    process: BaseProcess
+    lifeline: int
 
 
 def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: Callable[[str], None]) -> int:
@@ -41,18 +52,21 @@ def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: 
     """
     settings = _with_ports(settings)
     with _signals() as told_to_end, _metrics_folder(settings) as environment:
-        listeners = [_start(plane, environment) for plane in ("control", "data")]
+        listeners: list[_Listener] = []
         try:
+            # Forked before anything is opened or any thread started: SQLite does not outlive a fork.
+            for plane in _PLANES:
+                listeners.append(_start(plane, settings, environment, listeners))
             prepare(settings)
             for listener in listeners:
-                _order(listener, settings)
+                _order(listener)
             _await_answers(settings, listeners, told_to_end)
             if not told_to_end:
                 announce(
                     f"keywright is ready: control plane {_address(settings.host, settings.port)},"
                     f" data plane {_address(settings.gateway_host, settings.gateway_port)}"
                 )
-            while not told_to_end and all(listener.poll() is None for listener in listeners):
+            while not told_to_end and all(listener.process.is_alive() for listener in listeners):
                 time.sleep(0.05)
             return 0 if told_to_end else 1
         finally:
@@ -95,27 +109,45 @@ def _free_port(host: str, port: int, flag: str) -> int:
         ) from error
 
 
-def _start(plane: Plane, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", f"from keywright.serving.listener import main; main({plane!r})"],
-        stdin=subprocess.PIPE,
-        env=environment if plane == "data" else None,
-    )
+def _start(plane: Plane, settings: Settings, environment: dict[str, str], started: list[_Listener]) -> _Listener:
+    """Fork a listener, which has what we have loaded and goes on to load what it alone needs."""
+    theirs, ours = os.pipe()
+
+    def become() -> None:
+        # A copy of the end that is ours would keep this process, or the other listener, running after us.
+        for descriptor in (ours, *(listener.lifeline for listener in started)):
+            os.close(descriptor)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
+        if plane == "data":
+            os.environ.clear()
+            os.environ.update(environment)
+        main(plane, settings, theirs)
+
+    process = multiprocessing.get_context("fork").Process(target=become, name=f"keywright {plane}")
+    gc.freeze()  # what is loaded now stays: looking through it again would only copy the memory that is shared
+    # A signal that came between the fork and the lines above would be noted in a copy of our list, and lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
+        os.close(theirs)
+    return _Listener(process, ours)
 
 
-def _order(listener: subprocess.Popen[bytes], settings: Settings) -> None:
-    """Tell a listener what to serve; one that has ended already is noticed afterwards."""
-    assert listener.stdin is not None
+def _order(listener: _Listener) -> None:
+    """Tell a listener to serve; one that has ended already is noticed afterwards."""
     with contextlib.suppress(BrokenPipeError):
-        listener.stdin.write(json.dumps(settings.model_dump(mode="json")).encode() + b"\n")
-        listener.stdin.flush()  # and left open: it is the lifeline
+        os.write(listener.lifeline, b"\n")  # and left open: it is the lifeline
 
 
-def _await_answers(settings: Settings, listeners: list[subprocess.Popen[bytes]], told_to_end: list[int]) -> None:
+def _await_answers(settings: Settings, listeners: list[_Listener], told_to_end: list[int]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     for host, port in ((settings.host, settings.port), (settings.gateway_host, settings.gateway_port)):
         while not told_to_end and not _answers(host, port):
-            if any(listener.poll() is not None for listener in listeners):
+            if any(not listener.process.is_alive() for listener in listeners):
                 raise Unavailable("a listener ended while it started; the log above says why")
             if time.monotonic() > deadline:
                 raise Unavailable(f"nothing answers on {host} port {port} after {_START_SECONDS} s; see the log above")
@@ -134,20 +166,16 @@ def _answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _stop(listeners: list[subprocess.Popen[bytes]]) -> None:
+def _stop(listeners: list[_Listener]) -> None:
     for listener in listeners:
-        with contextlib.suppress(ProcessLookupError):
-            listener.terminate()
+        listener.process.terminate()
     deadline = time.monotonic() + _STOP_SECONDS
     for listener in listeners:
-        try:
-            listener.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            listener.kill()
-            listener.wait()
-        assert listener.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            listener.stdin.close()
+        listener.process.join(max(0.1, deadline - time.monotonic()))
+        if listener.process.is_alive():
+            listener.process.kill()
+            listener.process.join()
+        os.close(listener.lifeline)
 
 
 @contextlib.contextmanager
@@ -158,7 +186,7 @@ def _signals() -> Iterator[list[int]]:
     def note(number: int, _frame: FrameType | None) -> None:
         told.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, note) for number in _ENDING_SIGNALS}
     try:
         yield told
     finally:

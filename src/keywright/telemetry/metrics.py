@@ -10,20 +10,13 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from typing import TYPE_CHECKING
 
 from keywright.errors import KeywrightError
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
+
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED = "accepted"
 
@@ -32,6 +25,11 @@ class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
+        # Loaded here and not above: as it is loaded, the library looks whether several processes are counted together,
+        # and each listener's process is told so only after it was forked.
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram  # noqa: PLC0415
+
+        self.content_type = CONTENT_TYPE_LATEST
         # With several processes each writes files that any of them can sum up; the library asks that of the registry.
         self._many = MULTIPROCESS_VARIABLE in os.environ
         self._registry = CollectorRegistry()
@@ -75,6 +73,8 @@ class Metrics:
             description: what it tells.
             read: returns it.
         """
+        from prometheus_client import Gauge  # noqa: PLC0415 - see __init__
+
         gauge = Gauge(name, description, registry=self._registry, multiprocess_mode="livemax")
         self._gauges[name] = (gauge, read)
 
@@ -117,6 +117,9 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see __init__
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
         self.settle()
         for gauge, read in self._gauges.values():
             # What cannot be read now keeps its last value; the rest must still be shown.
