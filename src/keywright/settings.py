@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from keywright.errors import Fault, InvalidRequest
+from keywright.valkey.address import parse_valkey_url
 
 ENVIRONMENT_PREFIX = "KEYWRIGHT_"
 CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
@@ -60,7 +61,9 @@ class Settings(BaseSettings):
         default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
     )
     valkey_url: str | None = Field(
-        default=None, description="Shared nonce store; this version keeps nonces on the host."
+        default=None,
+        repr=False,
+        description="Nonces and rate limits of many hosts, valkey://user:password@host:port; default: on this host.",
     )
     public_url: str | None = Field(
         default=None, description="Where people reach the control plane; default: its address."
@@ -107,6 +110,13 @@ class Settings(BaseSettings):
         ge=10_000,
         le=200_000_000,
         description="Most nonces remembered on this host; about 660 for each signed request per second.",
+    )
+    lease_seconds: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=30,
+        description="How long a deletion waits at most for a verifier that is cut off, and how long verifiers go on"
+        " with cached keys when PostgreSQL is away.",
     )
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
@@ -167,10 +177,11 @@ class Settings(BaseSettings):
 
     @field_validator("valkey_url")
     @classmethod
-    def _no_valkey_yet(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("this version remembers nonces in data_dir, shared by the host; leave valkey_url out")
-        return None
+    def _valkey(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parse_valkey_url(value)
+        return value
 
     @field_validator("public_url", "api_origin", "token_issuer")
     @classmethod

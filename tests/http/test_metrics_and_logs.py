@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import keywright
+from support import data
 from support.raw import RawAnswer, exchange, raw_request
 from support.server import PASSWORD, Server, running, signed, wait_until
 
@@ -117,11 +117,11 @@ def test_health(server: Server):
             assert answer.headers["cache-control"] == "no-store"
 
 
-def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Server):
+def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Server, engine: str):
     key = talkative.key(talkative.account())
-    database = sqlite3.connect(talkative.data_dir / "keywright.db", timeout=20, isolation_level=None)
     # As after a restore of something that is not our database, under the running server.
-    database.execute("ALTER TABLE revocation_counter RENAME TO gone")
+    with data.looking_into(talkative.data_dir) as database:
+        database.change("ALTER TABLE revocation_counter RENAME TO gone")
     try:
         for base, code in ((talkative.control, "unavailable"), (talkative.data, "verifier_unavailable")):
             answer = fresh(base, b"/readyz")
@@ -137,11 +137,12 @@ def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Serv
         answer = talkative.verify(signed(key))
         assert (answer.status, answer.code) == (503, "verifier_unavailable")
     finally:
-        database.execute("ALTER TABLE gone RENAME TO revocation_counter")
-        database.close()
+        with data.looking_into(talkative.data_dir) as database:
+            database.change("ALTER TABLE gone RENAME TO revocation_counter")
     assert {fresh(base, b"/readyz").status for base in (talkative.control, talkative.data)} == {200}
     assert talkative.verify(signed(key)).code == "accepted"
-    assert "no such table: revocation_counter" in talkative.log, "the reason is for the operator, in the log"
+    missing = {"sqlite": "no such table: revocation_counter", "postgresql": 'relation "revocation_counter" does not'}
+    assert json.dumps(missing[engine])[1:-1] in talkative.log, "the reason is for the operator, in the log"
 
 
 def test_log_lines_are_json_and_hold_no_secret(talkative: Server):

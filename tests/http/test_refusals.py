@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import fcntl
 import os
 import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +19,7 @@ from keywright.errors import RefusalCode
 from keywright.formats import format_client_secret, is_client_id, new_client_id
 from keywright.signatures import SignedRequest, content_digest
 from peers.peers import NodePeer, PyPIPeer
+from support import data
 from support.server import Answer, Server, running
 from support.tokens import forged
 
@@ -615,11 +614,10 @@ def test_a_lost_memory_of_nonces_and_a_damaged_secret_are_owned_up_to(data_dir: 
         assert server.stop() == 0
         shutil.rmtree(data_dir / "nonces")
         server.start()
-        with contextlib.closing(sqlite3.connect(data_dir / "keywright.db")) as database, database:
-            database.execute(
-                "UPDATE credentials SET sealed_secret = CAST(substr(sealed_secret, 1, 20) || zeroblob(43) AS BLOB)"
-                " WHERE sealed_secret IS NOT NULL"
-            )
+        with data.looking_into(data_dir) as database:
+            ((sealed,),) = database.rows("SELECT sealed_secret FROM credentials WHERE sealed_secret IS NOT NULL")
+            damaged = sealed[:20] + bytes(43)
+            database.change("UPDATE credentials SET sealed_secret = ? WHERE sealed_secret IS NOT NULL", damaged)
 
         # Neither can be told apart from a replay any more, and what cannot be proved is not accepted.
         assert_refused(server.verify(used, url=URL, body=BODY), "nonce_unprovable")

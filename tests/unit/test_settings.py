@@ -43,7 +43,7 @@ def test_every_fault_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("KEYWRIGHT_PROT", "8080")
     (tmp_path / "keywright.toml").write_text('environment = "test"\ncolour = "red"\n')
     with pytest.raises(InvalidRequest) as raised:
-        load_settings(gateway_port=70000, public_url="ftp://x", database_url="mysql://x", valkey_url="redis://x")
+        load_settings(gateway_port=70000, public_url="ftp://x", database_url="mysql://x", valkey_url="redis://")
     fields = {fault.field for fault in raised.value.faults}
     assert fields == {
         *("port", "keywright_prot", "environment", "colour", "gateway_port", "public_url", "database_url", "valkey_url")

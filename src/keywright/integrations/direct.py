@@ -19,6 +19,7 @@ try:
     from keywright.app import open_database, random_bytes, verification_service
     from keywright.keyring import KeyringFile
     from keywright.settings import Settings, load_settings
+    from keywright.verification.nonces import done
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"verifying against a database needs {error.name}: pip install 'keywright[server]',"
@@ -110,8 +111,8 @@ class Direct:
         with contextlib.suppress(asyncio.CancelledError):
             await opened.rechecking
         await opened.last_used.stop()
-        opened.keys.close()
-        opened.nonces.close()
+        await opened.keys.close()
+        await done(opened.nonces.close())
         await opened.database.close()
         _let_go(self._settings.database_file)
 
@@ -145,6 +146,7 @@ def _open(settings: Settings) -> _Opened:
         _let_go(file)
         reason = (error.private or error.message) if isinstance(error, KeywrightError) else repr(error)
         raise Unavailable("the verifier cannot be opened; try again in a moment", private=reason) from error
+    keys.start()
     last_used.start()
     loop = asyncio.get_running_loop()
     return _Opened(loop, service, keys, nonces, last_used, database, loop.create_task(_recheck(keys)))

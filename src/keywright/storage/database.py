@@ -54,10 +54,16 @@ class ReadSession:
 
         Yields:
             The rows in batches, none of them empty. Nothing else runs in this session meanwhile.
+
+        Raises:
+            Unavailable: the connection was lost, or no answer came in time.
         """
-        async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
-            async for rows in result.partitions():
-                yield rows
+        try:
+            async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
+                async for rows in result.partitions():
+                    yield rows
+        except OSError as error:  # as above
+            raise no_answer(error) from error
 
 
 class WriteSession(ReadSession):
@@ -73,6 +79,13 @@ class WriteSession(ReadSession):
             await self._connection.commit()
         except OSError as error:
             raise unknown_outcome(error) from error
+
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens on other nodes, once this transaction is committed.
+
+        Args:
+            channel: what they listen to.
+        """
 
 
 class Database(ABC):

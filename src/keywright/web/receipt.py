@@ -17,7 +17,10 @@ def in_words(receipt: Receipt, what: str = "It") -> str:
     """
     took = f"{receipt.took_ms:.0f} ms" if receipt.took_ms < 1000 else f"{receipt.took_ms / 1000:.1f} s"
     verifiers = "every verifier" if receipt.confirmed == 1 else f"all {receipt.confirmed} verifiers"
-    told = f"{what} stopped working everywhere: {verifiers} confirmed, within {took}."
+    said = f"{verifiers} confirmed, within {took}"
+    if receipt.confirmed == 0:
+        said = f"none can accept anything after {took}" if receipt.expired else "no verifier runs"
+    told = f"{what} stopped working everywhere: {said}."
     if receipt.expired:
         were = "1 verifier was" if receipt.expired == 1 else f"{receipt.expired} verifiers were"
         told += f" {were} cut off, and accept nothing until they are back."

@@ -25,11 +25,12 @@ from keywright.storage.moving.rows import (
 )
 from keywright.storage.moving.source import Source, held_still
 from keywright.storage.open import is_sqlite, sqlite_file
-from keywright.storage.postgresql import MIGRATION_LOCK, WRITE_LOCK, WatchedConnection, connect
+from keywright.storage.postgresql import MIGRATION_LOCK, WRITE_LOCK
+from keywright.storage.postgresql_connection import DATABASE_ERRORS, Timeouts, WatchedConnection, connect
 from keywright.storage.tables import metadata, revocation_counter
 
-# A batch may wait for a slow disk, or sort a large table; nobody waits for the answer but us.
-_PATIENCE_SECONDS = 3600
+# A large table is sorted, a large file is checked; nobody waits for it but us.
+_TIMEOUTS = Timeouts(statement=None, lock=60, idle=3600)
 # Held to the end: no node starts on, or writes to, a database that is being filled.
 _LOCKS = (MIGRATION_LOCK, WRITE_LOCK)
 
@@ -80,12 +81,7 @@ async def _move(
 ) -> Moved:
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: connect(
-            target,
-            application_name="keywright migrate",
-            statement_seconds=_PATIENCE_SECONDS,
-            idle_seconds=_PATIENCE_SECONDS,
-        ),
+        async_creator=lambda: connect(target, application_name="keywright migrate", timeouts=_TIMEOUTS),
         hide_parameters=True,
     )
     try:
@@ -93,7 +89,7 @@ async def _move(
             moved = await _fill(connection, source, verify=verify, progress=progress)
             await _commit(connection)
             return moved
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
+    except DATABASE_ERRORS as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise Unavailable(
             f"the PostgreSQL database gave up ({reason}), and nothing was moved; see that it runs and has room, and"
@@ -108,7 +104,7 @@ async def _commit(connection: AsyncConnection) -> None:
     watched.warning = None
     try:
         await connection.commit()
-    except (OSError, DBAPIError) as error:
+    except DATABASE_ERRORS as error:
         raise _unconfirmed(repr(error)) from error
     if watched.warning is not None:  # a standby that could take over may not have it
         raise _unconfirmed(watched.warning)
@@ -130,8 +126,6 @@ async def _fill(
 ) -> Moved:
     for lock in _LOCKS:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
-    # A limit that the role was given must not end a long move.
-    await connection.execute(text("SET LOCAL statement_timeout = 0"))
     await _must_be_empty(connection)
     await connection.execute(revocation_counter.delete())  # the row of a new database
     raw = (await connection.get_raw_connection()).driver_connection

@@ -1,0 +1,36 @@
+"""Composition root: the only place where objects are wired.
+
+Each function imports what it wires: a process of the data plane never loads the control plane's framework, nor a
+worker the migrations.
+"""
+
+from keywright.app.control_plane import control_plane, mail_transport
+from keywright.app.data_plane import data_plane, verification_service
+from keywright.app.parts import (
+    access_tokens,
+    clock,
+    open_database,
+    open_nonces,
+    open_throttle,
+    random_bytes,
+    token_service,
+)
+from keywright.app.prepare import match_keyring, open_outbox, prepare, prepare_database
+
+__all__ = [
+    "access_tokens",
+    "clock",
+    "control_plane",
+    "data_plane",
+    "mail_transport",
+    "match_keyring",
+    "open_database",
+    "open_nonces",
+    "open_outbox",
+    "open_throttle",
+    "prepare",
+    "prepare_database",
+    "random_bytes",
+    "token_service",
+    "verification_service",
+]
