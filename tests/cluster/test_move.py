@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import sqlite3
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,9 +15,12 @@ from typing import Any
 import pytest
 
 from keywright.storage.moving.rows import MOVED_TABLES
+from keywright.valkey.address import parse_valkey_url
+from keywright.verification.valkey_nonces import ValkeyNonceStore
 from support.postgresql import shared_postgresql
-from support.server import environment_of, run_cli, running, signed, use_postgresql, wait_until
+from support.server import Server, environment_of, run_cli, running, signed, use_postgresql, wait_until
 from support.tokens import bearer, token_of
+from support.valkey import Valkey, valkey
 
 SETTINGS = {
     # Of a memory of nonces that has just begun, this is how long it cannot tell for older keys.
@@ -49,6 +56,38 @@ def change(data_dir: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+def carry(files: list[str], home: Path) -> Path:
+    """The files of keys go along by hand."""
+    home.mkdir(mode=0o700)
+    for file in files:
+        (home / Path(file).name).write_bytes(Path(file).read_bytes())
+        (home / Path(file).name).chmod(0o600)
+    return home
+
+
+def limit_counts_on(server: Server, account: str) -> None:
+    """Of ten keys, two came along."""
+    for _ in range(8):
+        server.key(account)
+    path = f"/v1/accounts/{account}/credentials"
+    assert (
+        server.call("POST", path, {"email": "a@example.com"}, caller=server.platform).code == "credential_limit_reached"
+    )
+
+
+@pytest.fixture
+def memory() -> Iterator[Valkey]:
+    with valkey() as server:
+        yield server
+
+
+async def begin_memory(url: str) -> None:
+    """What a node does that starts."""
+    store = ValkeyNonceStore(parse_valkey_url(url), max_age_seconds=300, max_ahead_seconds=0)
+    await store.begin()
+    await store.close()
+
+
 @pytest.fixture
 def small(data_dir: Path) -> Path:
     """A SQLite deployment with a little of everything that the command line makes."""
@@ -63,10 +102,14 @@ def small(data_dir: Path) -> Path:
     return data_dir
 
 
-def test_after_the_move_everything_works_as_before(data_dir: Path, tmp_path: Path):
+def test_after_the_move_everything_works_as_before(data_dir: Path, tmp_path: Path, memory: Valkey):
     postgresql = shared_postgresql()
     target = postgresql.url(postgresql.empty_database())
+    # A Valkey that has remembered for longer than the keys exist, but was never asked about them.
+    asyncio.run(begin_memory(memory.url))
+    begun = time.time()
     with running(data_dir, **SETTINGS) as server:
+        wait_until(lambda: time.time() > begun + 2.5)
         account = server.account(name="Zoë & Søn 🔑")
         keys = [server.key(account, algorithm=algorithm) for algorithm in ("ed25519", "hmac-sha256")]
         deleted = server.key(account)
@@ -85,21 +128,19 @@ def test_after_the_move_everything_works_as_before(data_dir: Path, tmp_path: Pat
         assert "is in use; stop the server" in json.loads(done.stderr)["detail"]
         tokens = server._tokens
 
+    environment_of(data_dir)["KEYWRIGHT_VALKEY_URL"] = memory.url
     done = move(data_dir, target)
     assert done.returncode == 0, done.stderr
     moved = json.loads(done.stdout)
+    assert moved["nonceMemoryBegunAnew"] is True
     assert moved["rows"]["credentials"] == 3
     assert moved["rows"]["audit_events"] == moved["auditEvents"]
     assert moved["auditChains"] == 2
     assert [Path(file).name for file in moved["files"]] == ["keyring.json", "token-keys.json"]
 
-    # The files of keys go along by hand.
-    new_home = tmp_path / "new"
-    new_home.mkdir(mode=0o700)
-    for file in moved["files"]:
-        (new_home / Path(file).name).write_bytes(Path(file).read_bytes())
-        (new_home / Path(file).name).chmod(0o600)
+    new_home = carry(moved["files"], tmp_path / "new")
     use_postgresql(new_home, target)
+    environment_of(new_home)["KEYWRIGHT_VALKEY_URL"] = memory.url
     with running(new_home, **SETTINGS) as server:
         server._tokens = tokens
         # Nobody here remembers what was used there.
@@ -114,11 +155,7 @@ def test_after_the_move_everything_works_as_before(data_dir: Path, tmp_path: Pat
         # A session from before, and the password.
         assert [server.call("GET", each, caller=owner).json for each in lists] == before
         assert server.sign_in("olga@example.com")
-        # Times go on, and the limit counts on.
-        for _ in range(8):
-            server.key(account)
-        made = server.call("POST", lists[0], {"email": "a@example.com"}, caller=server.platform)
-        assert made.code == "credential_limit_reached"
+        limit_counts_on(server, account)
         assert server.delete_key(account, keys[0].client_id).status == 200
         assert server.verify(signed(keys[0])).code == "credential_unknown"
         checked = run_cli("audit", "verify", "--json", data_dir=new_home)
@@ -257,4 +294,11 @@ def test_the_target_may_be_the_deployments_own_setting(small: Path):
     environment_of(small)["KEYWRIGHT_DATABASE_URL"] = target
     done = run_cli("migrate", "--from", f"sqlite:///{small}/keywright.db", data_dir=small)
     assert done.returncode == 0, done.stderr
-    assert f"from         {small}/keywright.db" in done.stdout
+    assert re.search(rf"(?m)^from +{small}/keywright.db$", done.stdout)
+    assert "with an empty Valkey (FLUSHDB)" in done.stdout
+
+
+def test_without_its_valkey_nothing_is_moved(small: Path, tmp_path: Path):
+    database = shared_postgresql().new_database()
+    environment_of(small)["KEYWRIGHT_VALKEY_URL"] = f"unix://{tmp_path}/none"
+    assert "does not answer" in refused(small, database)

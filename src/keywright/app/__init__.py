@@ -6,6 +6,7 @@ worker the migrations.
 
 from keywright.app.control_plane import control_plane, mail_transport
 from keywright.app.data_plane import data_plane, verification_service
+from keywright.app.moving import begin_nonces_anew
 from keywright.app.parts import (
     access_tokens,
     clock,
@@ -19,6 +20,7 @@ from keywright.app.prepare import match_keyring, open_outbox, prepare, prepare_d
 
 __all__ = [
     "access_tokens",
+    "begin_nonces_anew",
     "clock",
     "control_plane",
     "data_plane",

@@ -57,18 +57,20 @@ def migrate(
 
 def _move(data_dir: Path | None, source_url: str | None, target_url: str | None) -> dict[str, object]:
     source, target = _ends(data_dir, source_url, target_url)
-    telling, chains, events = _Telling(), 0, 0
+    telling, chains, events, is_anew = _Telling(), 0, 0, False
 
     async def verify(session: ReadSession) -> None:
-        nonlocal chains, events
+        nonlocal chains, events, is_anew
         chains, events, broken = await check_stored_chains(session, progress=telling.events)
         if broken is not None:
             raise Conflict(
                 f"the audit trail of {broken.chain} is broken at event {broken.seq} ({broken.problem}), as it is in the"
                 " source, so nothing was moved; restore that event from an export or a backup, and move again"
             )
+        # Last, since it is not undone; a Valkey that vouches for less than it could is safe.
+        is_anew = await begin_nonces_anew(target)
 
-    # Loads PostgreSQL's driver, which only this command needs here.
+    from keywright.app import begin_nonces_anew
     from keywright.storage.moving import move
 
     moved = move(source.database, target.database, verify=verify, progress=telling.rows)
@@ -79,8 +81,10 @@ def _move(data_dir: Path | None, source_url: str | None, target_url: str | None)
         "auditChains": chains,
         "auditEvents": events,
         "files": [str(file) for file in _key_files(source)],
+        "nonceMemoryBegunAnew": is_anew,
         "next": "copy these files of keys to every node (KEYWRIGHT_KEYRING_FILE, KEYWRIGHT_TOKEN_KEYS_FILE), put the"
-        " old database away, and start on the new one with an empty Valkey: see docs/operations.md",
+        f" old database away, and start on the new one{'' if is_anew else ' with an empty Valkey (FLUSHDB)'}: see"
+        " docs/operations.md",
     }
 
 
