@@ -48,16 +48,18 @@ def migrate(
     """
     with reported(as_json=as_json):
         if source is not None or to is not None:
-            show(_move(data_dir, source, to or database_url), as_json=as_json)
+            show(_move(data_dir, source, to or database_url, telling=_Telling(is_silent=as_json)), as_json=as_json)
             return
         settings = load_settings(data_dir=data_dir, database_url=database_url)
         before, after = migrate_database(settings.database)
         show({"database": settings.database_name, "before": before, "after": after}, as_json=as_json)
 
 
-def _move(data_dir: Path | None, source_url: str | None, target_url: str | None) -> dict[str, object]:
+def _move(
+    data_dir: Path | None, source_url: str | None, target_url: str | None, *, telling: _Telling
+) -> dict[str, object]:
     source, target = _ends(data_dir, source_url, target_url)
-    telling, chains, events, is_anew = _Telling(), 0, 0, False
+    chains, events, is_anew = 0, 0, False
 
     async def verify(session: ReadSession) -> None:
         nonlocal chains, events, is_anew
@@ -123,9 +125,14 @@ def _key_files(source: Settings) -> list[Path]:
 
 
 class _Telling:
-    """Tells of a long move on stderr, once a second at most."""
+    """Tells of a long move on stderr, once a second at most.
 
-    def __init__(self) -> None:
+    Args:
+        is_silent: tell nothing: a program reads stderr, for the one document of a fault.
+    """
+
+    def __init__(self, *, is_silent: bool) -> None:
+        self._is_silent = is_silent
         self._told_at = time.monotonic()
 
     def rows(self, what: str, table: str, done: int, total: int) -> None:
@@ -137,6 +144,6 @@ class _Telling:
         self._tell(f"checked {checked} audit events, now in {chain}")
 
     def _tell(self, line: str) -> None:
-        if time.monotonic() - self._told_at >= 1:
+        if not self._is_silent and time.monotonic() - self._told_at >= 1:
             self._told_at = time.monotonic()
             typer.echo(line, err=True)
