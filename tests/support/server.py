@@ -62,6 +62,14 @@ def set_environment(data_dir: Path, environment: dict[str, str]) -> None:
     _environments[data_dir] = environment
 
 
+def use_postgresql(data_dir: Path, url: str) -> None:
+    """Make a data directory's deployment one on this PostgreSQL database, whatever engine others are on."""
+    engine = _engine
+    choose_engine("postgresql")
+    environment_of(data_dir)["KEYWRIGHT_DATABASE_URL"] = url
+    choose_engine(engine)
+
+
 class CommandLine:
     """Runs commands in forks of a process that has loaded their modules; see cli_forks.py."""
 
