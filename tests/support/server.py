@@ -140,6 +140,8 @@ class Server:
     workers: int = 1
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0  # of the control plane; 0 picks a free one at each start
+    gateway_port: int = 0
+    prefix: tuple[str, ...] = ()  # of its command line, as `ip netns exec NAME`
     process: subprocess.Popen[str] | None = None
     control: str = ""
     data: str = ""
@@ -154,12 +156,14 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
+                    *self.prefix,
                     # Every warning is an error, but for Litestar's about handlers that take a dependency by its name,
                     # and Python's (since 3.12) when granian forks workers from a process with a thread.
                     *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-W", "ignore:This process (pid="),
                     *("-m", "keywright"),
                     *("serve", "--data-dir", str(self.data_dir)),
-                    *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
+                    *("--port", str(self.port), "--gateway-port", str(self.gateway_port)),
+                    *("--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
