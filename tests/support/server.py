@@ -26,6 +26,8 @@ from support.postgresql import shared_postgresql
 from support.valkey import shared_valkey
 
 PASSWORD = "correct horse battery"
+# The least that the setting takes. With the default, half of the servers' processor time went into hashing passwords.
+QUICK_PASSWORDS = {"KEYWRIGHT_PASSWORD_MEMORY_MIB": "19"}
 API_URL = "https://api.example.com/v1/payments?currency=EUR"
 
 
@@ -58,6 +60,14 @@ def environment_of(data_dir: Path) -> dict[str, str]:
 def set_environment(data_dir: Path, environment: dict[str, str]) -> None:
     """Say what commands and servers in a data directory are told besides."""
     _environments[data_dir] = environment
+
+
+def use_postgresql(data_dir: Path, url: str) -> None:
+    """Make a data directory's deployment one on this PostgreSQL database, whatever engine others are on."""
+    engine = _engine
+    choose_engine("postgresql")
+    environment_of(data_dir)["KEYWRIGHT_DATABASE_URL"] = url
+    choose_engine(engine)
 
 
 class CommandLine:
@@ -130,6 +140,8 @@ class Server:
     workers: int = 1
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0  # of the control plane; 0 picks a free one at each start
+    gateway_port: int = 0
+    prefix: tuple[str, ...] = ()  # of its command line, as `ip netns exec NAME`
     process: subprocess.Popen[str] | None = None
     control: str = ""
     data: str = ""
@@ -144,15 +156,19 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name.
-                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-m", "keywright"),
+                    *self.prefix,
+                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name,
+                    # and Python's (since 3.12) when granian forks workers from a process with a thread.
+                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-W", "ignore:This process (pid="),
+                    *("-m", "keywright"),
                     *("serve", "--data-dir", str(self.data_dir)),
-                    *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
+                    *("--port", str(self.port), "--gateway-port", str(self.gateway_port)),
+                    *("--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**outside, **environment_of(self.data_dir), **self.environment},
+                env={**outside, **QUICK_PASSWORDS, **environment_of(self.data_dir), **self.environment},
                 start_new_session=True,
             )
         assert self.process.stdout is not None
