@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from keywright.freshness import boot_seconds
 from keywright.verification import leased_keys
 from support.leased import Deployment, until
 from support.postgresql import PostgresqlServer, shared_postgresql
-from support.server import choose_engine, run_cli, running, signed, wait_until
+from support.server import choose_engine, environment_of, run_cli, running, signed, wait_until
 
 _KILL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keywright verifier' AND datname = $1
@@ -323,3 +326,27 @@ def test_servers_confirm_in_api_and_command_line_and_show_their_leases(data_dir:
         wait_until(lambda: metric(server.data, "keywright_revocations_applied") == ["3.0"], what="the other worker's")
         wait_until(lambda: metric(server.control, 'keywright_verifiers{state="live"}') == ["2.0"], what="the census")
         assert metric(server.control, "keywright_receipt_seconds_count") == ["2.0"]
+
+
+def test_a_control_node_that_is_told_to_end_finishes_its_waits(data_dir: Path, engine_of_servers: None):
+    """One of two verifiers is stopped; SIGTERM comes while the deletion waits for its lease."""
+    with running(data_dir, workers=2, KEYWRIGHT_LEASE_SECONDS="5") as server, ThreadPoolExecutor() as threads:
+        account = server.account()
+        key = server.key(account)
+        postgresql = shared_postgresql()
+        database = environment_of(data_dir)["KEYWRIGHT_DATABASE_URL"].rpartition("/")[2].partition("?")[0]
+        wait_until(lambda: postgresql.sql("SELECT count(*) FROM verifiers WHERE renewals > 0", database) == "2")
+        stopped = int(postgresql.sql("SELECT node FROM verifiers LIMIT 1", database).split()[-1])
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            deleting = threads.submit(server.delete_key, account, key.client_id)
+            wait_until(lambda: postgresql.sql("SELECT count(*) FROM revocations", database) == "1")
+            server.process.terminate()
+            receipt = deleting.result(60).json["receipt"]
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        assert (receipt["confirmed"], receipt["expired"]) in {(1, 1), (0, 1)}, "the other one may have left first"
+        status = server.process.wait(60)
+        server._ended()
+        assert status == 0
+        assert postgresql.sql("SELECT count(*) FROM verifiers WHERE state = 'live'", database) == "0"

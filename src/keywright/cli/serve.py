@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ from keywright.settings import load_settings
 
 
 def serve(
+    role: Annotated[
+        Literal["all", "control", "gateway"] | None,
+        typer.Option(help="Which listeners this node has [all].", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     host: Annotated[str | None, typer.Option(help="Address of the control plane [127.0.0.1].")] = None,
@@ -24,10 +28,15 @@ def serve(
     public_url: Annotated[str | None, typer.Option(help="Where people reach the control plane.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
 ) -> None:
-    """Run both listeners until SIGTERM or Ctrl-C. An embedded database is made or migrated first."""
+    """Run both listeners, or the one of --role, until SIGTERM or Ctrl-C. The database is made or migrated first.
+
+    On SIGTERM, /readyz says no for drain_seconds while requests are still answered; then what is being answered is
+    finished, and the node ends. A second SIGTERM cuts that short.
+    """
     with reported():
         settings = load_settings(
             config,
+            role=role,
             data_dir=data_dir,
             database_url=database_url,
             host=host,

@@ -134,7 +134,7 @@ class Keeper:
         """Keep the lease for as long as one connection lasts."""
         self._connection = connection = await self._connect()
         async with self._bounded():
-            await connection.execute(f"SET statement_timeout = {int(self._lease.lease_seconds * 1000)}")
+            await store.prepare(connection, timeout_seconds=self._lease.lease_seconds)
             connection.add_termination_listener(self._woken)
             await connection.add_listener(CHANNEL, self._woken)
         await self._register(connection)
@@ -162,9 +162,7 @@ class Keeper:
             number = await store.register(
                 connection, id_, before, node=self._node, version=self._version, lease_ms=lease_ms
             )
-            # A standby may lack the row, and would not wait for us.
-            if connection.warning is not None:
-                raise asyncpg.InterfaceError(connection.warning)
+        _check_commit(connection)
         for each in before:
             self._rows.remove(each)
         if not self._is_ending:
@@ -175,7 +173,10 @@ class Keeper:
         this = lease.begin_round(self._clock())
         if not lease.apply(*await store.revoked_since(connection, lease.applied)):
             raise _BeginAnewError("the database has seen fewer revocations than this verifier")
-        if not lease.renewed(this, await store.renew(connection, this, lease.applied)):
+        connection.warning = None
+        updated = await store.renew(connection, this, lease.applied)
+        _check_commit(connection)
+        if not lease.renewed(this, updated):
             raise _BeginAnewError("the database no longer has this verifier as it was")
 
     @contextlib.asynccontextmanager
@@ -192,6 +193,12 @@ class Keeper:
         if not self._is_told and not self._is_ending:
             _log.warning("lease_is_not_kept", reason=str(error) or type(error).__name__)
             self._is_told = True
+
+
+def _check_commit(connection: Any) -> None:
+    """Take a commit that a standby may lack for none: if that takes over, it does not know what was told."""
+    if connection.warning is not None:
+        raise asyncpg.InterfaceError(connection.warning)
 
 
 def _shortest_wait(lease: Lease[Any]) -> float:

@@ -6,13 +6,17 @@ this process has not applied. Without it each key is read anew; if that cannot b
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from keywright.credentials import VerificationKey, find_verification_key
 from keywright.freshness import Lease
 from keywright.freshness.keeper import Keeper
 from keywright.keyring import Sealer
-from keywright.storage import Database
+from keywright.storage import Database, no_answer
+
+# Whoever waits for a verdict has a request waiting behind it; longer than this, it is told to come again.
+_READ_SECONDS = 2.0
 
 
 class LeasedKeys:
@@ -51,8 +55,11 @@ class LeasedKeys:
     async def find(self, client_id: str) -> VerificationKey | None:
         """Read a key from the database, and keep one that works; see VerificationKeys."""
         begun = self._lease.begin_fill()  # before the read, or a revocation in between would go unseen
-        async with self._database.read() as session:
-            key = await find_verification_key(session, client_id, self._keyring)
+        try:
+            async with asyncio.timeout(_READ_SECONDS), self._database.read() as session:
+                key = await find_verification_key(session, client_id, self._keyring)
+        except TimeoutError as error:
+            raise no_answer(error) from error
         if key is not None and key.api_access_enabled:
             self._lease.store(begun, client_id, key.account_id, key)
         return key
