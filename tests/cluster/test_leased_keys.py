@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from keywright.errors import Unavailable
+from keywright.credentials import delete_credential
+from keywright.errors import NotFound, Unavailable
 from keywright.formats import new_client_id
 from keywright.freshness import boot_seconds
 from keywright.verification import leased_keys
-from support.leased import Deployment, Verifier, until
+from support.leased import OUTBOX, PLATFORM, Deployment, Verifier, until
 from support.postgresql import PostgresqlServer, shared_postgresql
 from support.server import choose_engine, environment_of, run_cli, running, signed, wait_until
 
@@ -102,6 +103,21 @@ async def test_a_deletion_waits_for_a_verifier_that_is_cut_off_and_not_twice(dep
     assert [row["state"] for row in states] == ["expired", "live"]
     receipt = await deployment.delete(second)
     assert (receipt.confirmed, receipt.expired) == (1, 0)
+
+
+async def test_not_found_is_said_of_a_deleted_key_only_when_no_verifier_accepts_it(deployment: Deployment):
+    """The first deletion's answer was lost; the second is a promise all the same."""
+    frozen = await deployment.verifier()
+    client_id = await deployment.create()
+    await frozen.keys.find(client_id)
+    frozen.freeze()
+    async with deployment.database.write() as session:
+        await delete_credential(session, PLATFORM, deployment.account, client_id, outbox=OUTBOX)
+        await session.commit()
+    assert frozen.keys.cached(client_id) is not None, "until its lease is over"
+    with pytest.raises(NotFound):
+        await deployment.delete(client_id)
+    assert frozen.keys.cached(client_id) is None
 
 
 async def test_a_fill_that_was_read_before_the_deletion_does_not_bring_the_key_back(

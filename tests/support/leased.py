@@ -116,7 +116,7 @@ class Deployment:
 
     async def delete(self, client_id: str) -> Receipt:
         started = self.receipts.now()
-        async with self.database.write() as session:
+        async with self.receipts.gone_everywhere(), self.database.write() as session:
             deleted = await delete_credential(session, PLATFORM, self.account, client_id, outbox=OUTBOX)
             await session.commit()
         return await self.receipts.wait(deleted.revocation, started)
