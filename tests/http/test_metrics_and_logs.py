@@ -20,7 +20,7 @@ MEMBERS = {"type", "title", "status", "detail", "code"}
 
 
 @pytest.fixture(scope="module")
-def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def talkative(chosen_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own that logs all it can, and whose database these tests may take away."""
     with running(tmp_path_factory.mktemp("talkative") / "data", KEYWRIGHT_LOG_LEVEL="debug") as found:
         yield found
