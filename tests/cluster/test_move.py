@@ -224,7 +224,7 @@ def test_a_broken_audit_trail_is_not_moved(small: Path):
             "INSERT INTO operator_tokens VALUES ('~', 'x', 'operator', '', 1); RETURN NEW;",
             "operator_tokens, id '~': the source does not have it",
         ),
-        ("NEW.id = 'acc_' || NEW.type; RETURN NEW;", "where the source has"),
+        ("NEW.id = 'acc_' || NEW.type; RETURN NEW;", "does not have it"),
     ],
     ids=["changed", "lost", "added", "another key"],
 )

@@ -60,7 +60,7 @@ def test_each_variable_is_a_setting(file: Path):
 
 
 def test_each_flag_is_one_of_serve(help_of_serve: str):
-    assert len(serve_lines()) >= 6
+    assert len(serve_lines()) >= 5
     for line in serve_lines():
         command, *arguments = line.split()
         assert command == "serve"

@@ -38,8 +38,8 @@ def read_from_postgresql(table: Table) -> str:
 
 def key_of(table: Table, row: Sequence[Any]) -> str:
     """Name a row of a table by its key, for people."""
-    values = dict(zip((column.name for column in table.c), row, strict=True))
-    return ", ".join(f"{column.name} {_shown(values[column.name])}" for column in table.primary_key)
+    named = zip(table.primary_key, _key(table, row), strict=True)
+    return ", ".join(f"{column.name} {_shown(value)}" for column, value in named)
 
 
 def fault_in(table: Table, row: Sequence[Any]) -> str | None:
@@ -101,22 +101,21 @@ def first_difference(table: Table, here: Sequence[Any] | None, there: Sequence[A
     Returns:
         None if they are equal, else which row differs and how; never the values.
     """
-    if here is None or there is None:
-        if here is there:
-            return None
-        row, where = (here, "target") if here is not None else (there, "source")
-        assert row is not None
-        return f"{table.name}, {key_of(table, row)}: the {where} does not have it"
-    if tuple(here) == tuple(there):
-        return None
-    if key_of(table, here) != key_of(table, there):
-        return f"{table.name}: where the source has {key_of(table, here)}, the target has {key_of(table, there)}"
-    return f"{table.name}, {key_of(table, here)}: {_and(_differing(table, here, there))} differ"
+    if here is there or (here is not None and there is not None and tuple(here) == tuple(there)):
+        return None  # both None, or equal, as mostly
+    if there is None or (here is not None and _key(table, here) < _key(table, there)):
+        assert here is not None
+        return f"{table.name}, {key_of(table, here)}: the target does not have it"
+    if here is None or _key(table, there) < _key(table, here):
+        return f"{table.name}, {key_of(table, there)}: the source does not have it"
+    return f"{table.name}, {key_of(table, here)}: {', '.join(_differing(table, here, there))} differ"
+
+
+def _key(table: Table, row: Sequence[Any]) -> tuple[Any, ...]:
+    """A row's place. Python compares text as both databases are told to: UTF-8 keeps the order of code points."""
+    values = dict(zip((column.name for column in table.c), row, strict=True))
+    return tuple(values[column.name] for column in table.primary_key)
 
 
 def _differing(table: Table, here: Sequence[Any], there: Sequence[Any]) -> Iterable[str]:
     return (f"{column.name}" for column, one, other in zip(table.c, here, there, strict=True) if one != other)
-
-
-def _and(names: Iterable[str]) -> str:
-    return ", ".join(names)
