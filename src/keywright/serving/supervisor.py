@@ -70,14 +70,15 @@ def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: 
             for listener in listeners:
                 _order(listener)
             _await_answers(settings, listeners, told_to_end)
-            if not told_to_end:
+            is_known = not told_to_end
+            if is_known:
                 serving = ", ".join(f"{plane} plane {_address(*_place(settings, plane))}" for plane in planes)
                 announce(f"keywright is ready: {serving}")
             while not told_to_end and _all_run(listeners):
                 time.sleep(0.05)
             flag.put_up()
-            # A second signal is from somebody who does not want to wait.
-            until = time.monotonic() + settings.drain_seconds
+            # Who never knew of this node need not leave it; and a second signal is from somebody who does not wait.
+            until = time.monotonic() + (settings.drain_seconds if is_known else 0)
             while len(told_to_end) == 1 and time.monotonic() < until and _all_run(listeners):
                 time.sleep(0.05)
             return 0 if told_to_end else 1
