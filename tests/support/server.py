@@ -52,6 +52,11 @@ def environment_of(data_dir: Path) -> dict[str, str]:
     return _environments[data_dir]
 
 
+def put_database(data_dir: Path, url: str) -> None:
+    """Let a deployment have this database, whichever engine others are started on."""
+    _environments[data_dir] = {"KEYWRIGHT_DATABASE_URL": url}
+
+
 class CommandLine:
     """Runs commands in forks of a process that has loaded their modules; see cli_forks.py."""
 

@@ -24,6 +24,10 @@ def _compare_bytes() -> None:
             continue
         texts = [column for column in inspector.get_columns(table) if isinstance(column["type"], sa.String)]
         # All columns of a table at once, so that it is worked on once.
-        changes = [f'ALTER COLUMN {each["name"]} TYPE {each["type"]} COLLATE "C"' for each in texts]
+        changes = [f'ALTER COLUMN {each["name"]} TYPE {_type(each["type"])} COLLATE "C"' for each in texts]
         if changes:
             op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
+
+
+def _type(text: sa.String) -> str:
+    return "TEXT" if text.length is None else f"VARCHAR({text.length})"
