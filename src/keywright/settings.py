@@ -167,8 +167,9 @@ class Settings(BaseSettings):
         if value.startswith("postgresql://"):
             authority, _, rest = value.removeprefix("postgresql://").partition("/")
             name, _, options = rest.partition("?")
+            who, _, hosts = authority.rpartition("@")
             # A sign that ends the password too early would make a port of it, and the driver's complaint would show it.
-            if not _HOSTS.fullmatch(authority.rpartition("@")[2]) or re.search("[?#]", authority) or "@" in name:
+            if not _HOSTS.fullmatch(hosts) or re.search(r"[?#\[\]]", who) or "@" in name:
                 raise ValueError("escape odd characters in user and password, such as @ with %40 and / with %2F")
             if not name and "dbname=" not in options:
                 raise ValueError("must name the database: postgresql://user:password@host:port/name")
