@@ -35,6 +35,9 @@ DATABASE_FILE = "keywright.db"
 _CLIENT_VARIABLES = frozenset(
     {"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_ALGORITHM", CONFIG_VARIABLE}
 )
+# One or more of host[:port] with commas between them, or nothing: then the host is among the options.
+_HOST = r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]@/,]*)(:\d{1,5})?"
+_HOSTS = re.compile(f"{_HOST}(,{_HOST})*", re.ASCII)
 
 
 def _default_data_dir() -> Path:
@@ -67,7 +70,7 @@ class Settings(BaseSettings):
         description="sqlite:////absolute/path.db or postgresql://user:password@host:port/name; default: in data_dir.",
     )
     database_connections: int = Field(
-        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
+        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; three more write."
     )
     valkey_url: str | None = Field(
         default=None,
@@ -177,11 +180,13 @@ class Settings(BaseSettings):
         if value.startswith("postgres://"):
             value = value.replace("postgres://", "postgresql://", 1)
         if value.startswith("postgresql://"):
-            try:
-                has_name = len(urlsplit(value).path) > 1 or "dbname=" in value
-            except ValueError as error:
-                raise ValueError("escape odd characters in user and password, such as @ with %40") from error
-            if not has_name:
+            authority, _, rest = value.removeprefix("postgresql://").partition("/")
+            name, _, options = rest.partition("?")
+            who, _, hosts = authority.rpartition("@")
+            # A sign that ends the password too early would make a port of it, and the driver's complaint would show it.
+            if not _HOSTS.fullmatch(hosts) or re.search(r"[?#\[\]]", who) or "@" in name:
+                raise ValueError("escape odd characters in user and password, such as @ with %40 and / with %2F")
+            if not name and "dbname=" not in options:
                 raise ValueError("must name the database: postgresql://user:password@host:port/name")
             return value
         if not value.startswith("sqlite:///"):

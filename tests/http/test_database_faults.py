@@ -8,10 +8,13 @@ import shutil
 import socket
 from pathlib import Path
 
+import pytest
+
 from keywright.keyring import load_or_create_keyring
 from support.server import Server, run_cli, running, signed, wait_until
 
 
+@pytest.mark.engines("sqlite")
 def test_a_damaged_database_gives_503_and_is_used_again_once_restored(data_dir: Path):
     with running(data_dir) as server:
         account = server.account()
@@ -43,6 +46,7 @@ def test_a_damaged_database_gives_503_and_is_used_again_once_restored(data_dir: 
         assert {server.call("GET", path, caller=server.operator).status for path in paths} == {200}
 
 
+@pytest.mark.engines("sqlite")
 def test_a_database_moved_away_is_not_served_from_and_not_made_anew(data_dir: Path):
     with running(data_dir) as server:
         key = server.key(server.account())
@@ -92,6 +96,7 @@ def test_readiness_tells_when_no_verdict_can_be_given(data_dir: Path):
         assert server.verify(signed(key)).code == "accepted"
 
 
+@pytest.mark.engines("sqlite")
 def test_two_servers_on_one_database_share_their_memory_of_nonces(data_dir: Path, tmp_path: Path):
     with running(data_dir) as first:
         other = Server(

@@ -128,7 +128,8 @@ def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Serv
     key = talkative.key(talkative.account())
     # As after a restore of something that is not our database, under the running server.
     with data.looking_into(talkative.data_dir) as database:
-        database.change("ALTER TABLE revocation_counter RENAME TO gone")
+        for table in ("revocation_counter", "credentials"):
+            database.change(f"ALTER TABLE {table} RENAME TO {table}_gone")
     try:
         for base, code in ((talkative.control, "unavailable"), (talkative.data, "verifier_unavailable")):
             answer = fresh(base, b"/readyz")
@@ -145,7 +146,8 @@ def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Serv
         assert (answer.status, answer.code) == (503, "verifier_unavailable")
     finally:
         with data.looking_into(talkative.data_dir) as database:
-            database.change("ALTER TABLE gone RENAME TO revocation_counter")
+            for table in ("revocation_counter", "credentials"):
+                database.change(f"ALTER TABLE {table}_gone RENAME TO {table}")
     assert {fresh(base, b"/readyz").status for base in (talkative.control, talkative.data)} == {200}
     assert talkative.verify(signed(key)).code == "accepted"
     missing = {"sqlite": "no such table: revocation_counter", "postgresql": 'relation "revocation_counter" does not'}
