@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from keywright.errors import Unavailable
+from keywright.credentials import delete_credential
+from keywright.errors import NotFound, Unavailable
 from keywright.formats import new_client_id
 from keywright.freshness import boot_seconds
 from keywright.verification import leased_keys
-from support.leased import Deployment, until
+from support.leased import OUTBOX, PLATFORM, Deployment, Verifier, until
 from support.postgresql import PostgresqlServer, shared_postgresql
 from support.server import choose_engine, environment_of, run_cli, running, signed, wait_until
 
@@ -102,6 +103,21 @@ async def test_a_deletion_waits_for_a_verifier_that_is_cut_off_and_not_twice(dep
     assert [row["state"] for row in states] == ["expired", "live"]
     receipt = await deployment.delete(second)
     assert (receipt.confirmed, receipt.expired) == (1, 0)
+
+
+async def test_not_found_is_said_of_a_deleted_key_only_when_no_verifier_accepts_it(deployment: Deployment):
+    """The first deletion's answer was lost; the second is a promise all the same."""
+    frozen = await deployment.verifier()
+    client_id = await deployment.create()
+    await frozen.keys.find(client_id)
+    frozen.freeze()
+    async with deployment.database.write() as session:
+        await delete_credential(session, PLATFORM, deployment.account, client_id, outbox=OUTBOX)
+        await session.commit()
+    assert frozen.keys.cached(client_id) is not None, "until its lease is over"
+    with pytest.raises(NotFound):
+        await deployment.delete(client_id)
+    assert frozen.keys.cached(client_id) is None
 
 
 async def test_a_fill_that_was_read_before_the_deletion_does_not_bring_the_key_back(
@@ -205,9 +221,42 @@ async def test_without_a_database_the_cache_ends_with_the_lease(deployment: Depl
     await until(lambda: not verifier.keeper.is_trusted)
     assert boot_seconds() - cut_at < 60
     assert verifier.keys.cached(client_id) is None
-    assert await verifier.keys.find(client_id) is not None, "the database still tells"
+    with pytest.raises(Unavailable):
+        # The database still answers; but nobody can say that it has not been replaced.
+        await verifier.keys.find(client_id)
+    finding = asyncio.create_task(verifier.keys.find(client_id))
     verifier.is_cut_off = False
-    await verifier.trusted()
+    assert await finding is not None, "whoever asks while a lease is got waits for it"
+
+
+async def test_a_primary_that_was_replaced_and_still_answers_is_not_believed(deployment: Deployment):
+    other = PostgresqlServer().start()
+    successor = await Deployment.new(other)
+    verifier = await deployment.verifier()
+    client_id = await deployment.create()
+    try:
+        assert await verifier.keys.find(client_id) is not None
+        # The lease is kept by the successor from now on, and connections to the old one are still there.
+        verifier.keeper_url = successor.url
+        await deployment.sql(_KILL, deployment.name)
+        await until(lambda: verifier.keeper.is_trusted and len(verifier.keys) == 0)
+        with pytest.raises(Unavailable, match="another database server"):
+            await verifier.keys.find(client_id)
+        assert verifier.keys.cached(client_id) is None
+        verifier.keeper_url = deployment.url
+        await successor.sql(_KILL, successor.name)
+        await until(lambda: _finds(verifier, client_id))
+    finally:
+        await verifier.close()
+        deployment.verifiers.remove(verifier)
+        await successor.close()
+        other.remove()
+
+
+async def _finds(verifier: Verifier, client_id: str) -> bool:
+    with contextlib.suppress(Unavailable):
+        return await verifier.keys.find(client_id) is not None
+    return False
 
 
 async def test_a_receipt_is_had_without_the_database(alone: Deployment):
@@ -297,7 +346,8 @@ async def test_a_database_that_hangs_does_not_hang_the_keeper(deployment: Deploy
     async with deployment.database.write() as session:
         await session.execute(text("LOCK TABLE verifiers"))
         await until(lambda: not verifier.keeper.is_trusted)
-        assert await verifier.keys.find(client_id) is not None
+        with pytest.raises(Unavailable):
+            await verifier.keys.find(client_id)
         started = boot_seconds()
         await verifier.keys.close()
         assert boot_seconds() - started < 30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,24 @@ def test_nodes_that_share_a_database_need_a_valkey(deployment: Deployment):
         assert "KEYWRIGHT_VALKEY_URL" in done.stderr
     assert run_cli("account", "list", data_dir=data_dir).returncode == 0
     assert not list(data_dir.iterdir())  # and what is refused leaves nothing behind
+
+
+def test_a_node_keeps_as_many_connections_as_documented_and_no_more(deployment: Deployment):
+    """docs/settings.md: in each process database_connections and two more, and one where requests are verified."""
+    node = deployment.node("all", workers=2, KEYWRIGHT_DATABASE_CONNECTIONS="1").start()
+    account = node.account()
+    keys = [node.key(account, label=str(number)) for number in range(3)]
+
+    def use(number: int) -> None:
+        for _ in range(6):
+            assert node.verify_anew(signed(keys[number % 3])) == "accepted"
+            assert node.call("GET", f"/v1/accounts/{account}/credentials", caller=node.operator).status == 200
+            assert node.set_access(account, True).status == 200
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(use, range(12)))
+    held = deployment.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    # Connections that are not used now stay open, so this is the most there ever was.
+    assert 3 <= int(held) <= (1 + 2) + 2 * (1 + 2 + 1)

@@ -67,6 +67,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._connection: Any = None
+        self._server: str | None = None  # that keeps the lease
+        self._renewed = asyncio.Event()
         # Rows that are or may be ours: more than one only when a registration was not answered.
         self._rows: deque[str] = deque(maxlen=_MOST_ROWS)
         self._is_ending = False
@@ -111,6 +113,23 @@ class Keeper:
     def applied(self) -> int:
         """The last revocation that was applied."""
         return self._lease.applied
+
+    async def vouches_for(self, server: str) -> bool:
+        """Tell whether what a server said, to whoever asked it before this call, was the truth.
+
+        A primary that was replaced may still answer questions, and knows nothing of deletions since. But it cannot
+        renew a lease where its commits need a standby, and a deletion waits for the lease that its successor knows of.
+
+        Args:
+            server: that was asked.
+
+        Returns:
+            Whether it is the one that keeps the lease, which lasts now. While there is no lease, one is waited for;
+            whoever calls bounds that.
+        """
+        while not self.is_trusted:
+            await self._renewed.wait()
+        return server == self._server
 
     async def _live(self) -> None:
         wait = _shortest_wait(self._lease)
@@ -178,6 +197,9 @@ class Keeper:
         _check_commit(connection)
         if not lease.renewed(this, updated):
             raise _BeginAnewError("the database no longer has this verifier as it was")
+        self._server = connection.server
+        self._renewed.set()  # and for whoever waits from now on:
+        self._renewed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def _bounded(self) -> Any:

@@ -109,9 +109,13 @@ class ValkeyNonceStore:
         """Begin the memory before the first key is made: a key that is made afterwards can be used at once.
 
         Raises:
-            Unavailable: as for `check`.
+            Unavailable: as for `check`, with the private reason in the message: it is the operator who starts us.
         """
-        await self._watch.check()
+        try:
+            await self._watch.check()
+        except Unavailable as error:
+            reason = f"; valkey_url or what is there is to be mended: {error.private}" if error.private else ""
+            raise Unavailable(error.message + reason, private=error.private) from error
         await self._watch.settle()
 
     async def begin_anew(self) -> None:
