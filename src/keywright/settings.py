@@ -130,6 +130,12 @@ class Settings(BaseSettings):
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
+    password_memory_mib: int = Field(
+        default=64,
+        ge=19,
+        le=1024,
+        description="Memory and time that hashing a password takes, in MiB; passwords set before keep what they had.",
+    )
     smtp_url: str | None = Field(
         default=None,
         repr=False,

@@ -18,7 +18,7 @@ from support.server import run_cli, signed, wait_until
 
 
 def settings_of(deployment: Deployment, name: str) -> Settings:
-    return Settings(data_dir=deployment.data_dir(name), database_url=deployment.url)
+    return Settings(data_dir=deployment.data_dir(name), database_url=deployment.url, valkey_url=deployment.valkey_url)
 
 
 def match(settings: Settings) -> str:

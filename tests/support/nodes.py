@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.postgresql import shared_postgresql
 from support.server import Server, set_environment
+from support.valkey import shared_valkey
 
 KEY_FILES = ("keyring.json", "token-keys.json")
+# Databases of the shared Valkey; the lower ones are those of deployments of one node.
+_NUMBERS = itertools.count(5000)
 
 
 @dataclass
 class Deployment:
-    """What the nodes of one deployment share.
+    """What the nodes of one deployment share: a database of PostgreSQL, one of Valkey, and settings.
 
     Args:
         folder: where their data directories are made.
@@ -25,6 +29,7 @@ class Deployment:
     settings: dict[str, str] = field(default_factory=dict)
     nodes: list[Server] = field(default_factory=list)
     database: str = field(default_factory=lambda: shared_postgresql().new_database())
+    valkey_url: str = field(default_factory=lambda: f"{shared_valkey().url}?db={next(_NUMBERS)}")
 
     @property
     def url(self) -> str:
@@ -37,7 +42,9 @@ class Deployment:
         """The data directory of a node; what is run in it knows the shared database."""
         found = self.folder / name
         found.mkdir(mode=0o700, exist_ok=True)
-        set_environment(found, {"KEYWRIGHT_DATABASE_URL": self.url, **self.settings})
+        set_environment(
+            found, {"KEYWRIGHT_DATABASE_URL": self.url, "KEYWRIGHT_VALKEY_URL": self.valkey_url, **self.settings}
+        )
         return found
 
     def node(self, role: str, *, copy_keys: bool = True, workers: int = 1, **environment: str) -> Server:

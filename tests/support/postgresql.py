@@ -53,7 +53,18 @@ class PostgresqlServer:
         self._databases = 0
         self._has_template = False
         if standby_of is not None:
-            self.run("pg_basebackup", "-h", str(standby_of.folder), "-U", "postgres", "-D", str(self.data), "-R")
+            self.run(
+                "pg_basebackup",
+                "-h",
+                str(standby_of.folder),
+                "-U",
+                "postgres",
+                "-D",
+                str(self.data),
+                "-R",
+                "-c",
+                "fast",
+            )
             with (self.data / "postgresql.conf").open("a") as file:
                 file.write(f"unix_socket_directories = '{self.folder}'\n")
             return

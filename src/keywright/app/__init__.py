@@ -14,6 +14,7 @@ from keywright.app.key_files import (
     register_keyring,
     token_keys_of_node,
 )
+from keywright.app.moving import begin_nonces_anew
 from keywright.app.parts import (
     access_tokens,
     clock,
@@ -27,6 +28,7 @@ from keywright.app.prepare import open_outbox, prepare, prepare_database
 
 __all__ = [
     "access_tokens",
+    "begin_nonces_anew",
     "change_key_file",
     "clock",
     "control_plane",

@@ -36,7 +36,12 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics, throttle = open_database(settings), Passwords(), Metrics(), open_throttle(settings)
+    database, passwords, metrics, throttle = (
+        open_database(settings),
+        Passwords(settings.password_memory_mib),
+        Metrics(),
+        open_throttle(settings),
+    )
     nonces = open_nonces(settings, count_failure=metrics.count_valkey_failure)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)

@@ -170,7 +170,7 @@ def watch_lease(keys: VerificationKeys, metrics: Metrics) -> None:
     keeper = keys.keeper
     metrics.watch(
         "keywright_lease_trusted",
-        "1 while cached keys may be used; 0 when each is read from the database.",
+        "1 while keys may be used, cached or read; 0 while the verifier answers 503.",
         lambda: float(keeper.is_trusted),
         lowest=True,
     )

@@ -10,7 +10,7 @@ import typer
 _COMMANDS = {
     "serve": ("serve", "serve", None),
     "demo": ("demo", "demo", None),
-    "migrate": ("serve", "migrate", None),
+    "migrate": ("migrate", "migrate", None),
     "settings": ("settings", "settings", None),
     "operator": ("operators", "group", "Relationship managers who sign in."),
     "operator-token": ("operator_tokens", "group", "Tokens of the platform's own people and programs."),

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 
 from keywright.accounts import Page, Principal, PrincipalKind
-from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
 
@@ -75,19 +74,13 @@ def existing_settings(data_dir: Path | None, database_url: str | None) -> Settin
     """Read the settings, and make sure that there is a database of this version.
 
     Raises:
-        Unavailable: there is none, so that a mistyped folder is not taken for an empty deployment.
+        Unavailable: there is none, so that a mistyped folder or name is not taken for an empty deployment.
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    if settings.is_embedded:
-        file = settings.database_file
-        if not file.exists() or file.stat().st_size == 0:
-            raise Unavailable(
-                f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
-            )
     # Here, since `serve` forks listeners that have what this module has, and no use for Alembic.
     from keywright.storage.migrate import migrate
 
-    migrate(settings.database)
+    migrate(settings.database, create=False)
     return settings
 
 

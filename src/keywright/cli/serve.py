@@ -1,4 +1,4 @@
-"""`keywright serve` and `keywright migrate`."""
+"""`keywright serve`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from keywright.cli.console import reported
-from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
+from keywright.cli.local import DatabaseUrl, DataDir
 from keywright.settings import load_settings
 
 
@@ -52,13 +52,3 @@ def serve(
 
         status = serve_listeners(settings, prepare=prepare, announce=lambda line: print(line, flush=True))
     raise typer.Exit(status)
-
-
-def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Bring the database to this version's schema, making it if need be."""
-    with reported(as_json=as_json):
-        from keywright.storage.migrate import migrate as migrate_database
-
-        settings = load_settings(data_dir=data_dir, database_url=database_url)
-        before, after = migrate_database(settings.database)
-        show({"database": settings.database_name, "before": before, "after": after}, as_json=as_json)

@@ -35,6 +35,19 @@ WHERE id = $1 AND renewals = $2 AND state = 'live'
 """  # noqa: S608 - of constants
 
 
+async def prepare(connection: Any, *, timeout_seconds: float) -> None:
+    """Set what a keeper's connection needs.
+
+    Args:
+        connection: the keeper's, of asyncpg, outside of any transaction.
+        timeout_seconds: how long a statement may take.
+    """
+    await connection.execute(f"SET statement_timeout = {int(timeout_seconds * 1000)}")
+    # A row has to survive a crash, and a primary that has been replaced must not be able to renew a lease: its commits
+    # wait for a standby that no longer follows it.
+    await connection.execute("SET synchronous_commit = on")
+
+
 async def register(connection: Any, id_: str, before: Sequence[str], *, node: str, version: str, lease_ms: int) -> int:
     """Make a row for a verifier.
 
@@ -49,11 +62,7 @@ async def register(connection: Any, id_: str, before: Sequence[str], *, node: st
     Returns:
         The number of revocations up to then.
     """
-    # The row must survive a crash of the database: until then, nobody may trust in it.
-    await connection.execute("SET synchronous_commit = on")
     number: int = await connection.fetchval(_REGISTER, id_, list(before), node, version, lease_ms)
-    # A renewal that is lost in a crash is as one that did not happen: the row is older, and waited for.
-    await connection.execute("SET synchronous_commit = off")
     return number
 
 

@@ -142,7 +142,7 @@ def _start(
         for descriptor in (ours, *(listener.lifeline for listener in started)):
             os.close(descriptor)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; until granian listens to it, we end it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
         if plane == "data":
             os.environ.clear()

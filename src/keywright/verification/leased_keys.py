@@ -1,7 +1,8 @@
 """Keys to verify with on one of many nodes: cached under a lease, else read from the database.
 
-What makes the cache true is `freshness/` (docs/decisions/0009): while the lease lasts, no deletion has returned that
-this process has not applied. Without it each key is read anew; if that cannot be, nothing is accepted.
+What makes both true is `freshness/` (docs/decisions/0009): while the lease lasts, no deletion has returned that this
+process has not applied, and what is read from the server that keeps the lease is not of a primary that was replaced.
+Without a lease nothing is accepted.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from keywright.credentials import VerificationKey, find_verification_key
+from keywright.errors import Unavailable
 from keywright.freshness import Lease
 from keywright.freshness.keeper import Keeper
 from keywright.keyring import Sealer
@@ -56,10 +58,18 @@ class LeasedKeys:
         """Read a key from the database, and keep one that works; see VerificationKeys."""
         begun = self._lease.begin_fill()  # before the read, or a revocation in between would go unseen
         try:
-            async with asyncio.timeout(_READ_SECONDS), self._database.read() as session:
-                key = await find_verification_key(session, client_id, self._keyring)
+            async with asyncio.timeout(_READ_SECONDS):
+                async with self._database.read() as session:
+                    key = await find_verification_key(session, client_id, self._keyring)
+                is_true = await self.keeper.vouches_for(session.server)
         except TimeoutError as error:
             raise no_answer(error) from error
+        if not is_true:
+            await self._database.reconnect()
+            raise Unavailable(
+                "the verifier is changing over to another database server; try again in a moment",
+                private="the key was read from another server than the one that keeps the lease",
+            )
         if key is not None and key.api_access_enabled:
             self._lease.store(begun, client_id, key.account_id, key)
         return key
