@@ -47,7 +47,7 @@ class Bench:
     """
 
     def __init__(self, folder: Path, verifiers: int) -> None:
-        self.cluster = Cluster(folder, controls=1, gateways=verifiers, postgresql={"fsync": "on"})
+        self.cluster = Cluster(folder, controls=1, gateways=verifiers, wired=False, postgresql={"fsync": "on"})
         self.verifiers = verifiers
 
     def start(self) -> None:
