@@ -63,10 +63,12 @@ class Revocation:
     Args:
         number: its place among all.
         verifiers: whom it has to reach: all that were registered before it. Who registers later begins with it applied.
+        is_new: whether it was made now; one of before is waited for again where its receipt may never have been had.
     """
 
     number: int
     verifiers: tuple[LiveVerifier, ...]
+    is_new: bool = True
 
 
 async def note_revocation(session: WriteSession, kind: Literal["credential", "account"], subject: str) -> Revocation:
@@ -85,11 +87,22 @@ async def note_revocation(session: WriteSession, kind: Literal["credential", "ac
     if number % _PRUNE_EACH == 0:
         await session.execute(delete(revocations).where(revocations.c.at < session.now_ms - _KEPT_MS))
     # Only now, while the counter's row is ours: verifiers take it to register, so none can slip in between.
-    found = await session.execute(
-        select(verifiers.c.id, verifiers.c.lease_ms, verifiers.c.applied).where(verifiers.c.state == "live")
-    )
+    found = await _live_verifiers(session)
     await session.notify(CHANNEL)
-    return Revocation(number, tuple(LiveVerifier(row.id, row.lease_ms / 1000, row.applied) for row in found))
+    return Revocation(number, found)
+
+
+async def last_revocation(session: ReadSession) -> Revocation:
+    """Return the last revocation that was committed, which may still be on its way to the verifiers.
+
+    Args:
+        session: where to read. Verifiers are looked for after the number, so one that is not seen registered later.
+
+    Returns:
+        The revocation.
+    """
+    number, _ = await key_state(session)
+    return Revocation(number, await _live_verifiers(session), is_new=False)
 
 
 async def note_new_key(session: WriteSession, subject: str) -> None:
@@ -115,6 +128,12 @@ async def key_state(session: ReadSession) -> tuple[int, str]:
     """
     row = (await session.execute(select(revocation_counter.c.number, revocation_counter.c.token))).one()
     return row.number, row.token
+
+
+async def _live_verifiers(session: ReadSession) -> tuple[LiveVerifier, ...]:
+    query = select(verifiers.c.id, verifiers.c.lease_ms, verifiers.c.applied).where(verifiers.c.state == "live")
+    rows = await session.execute(query)
+    return tuple(LiveVerifier(row.id, row.lease_ms / 1000, row.applied) for row in rows)
 
 
 async def _step(session: WriteSession, subject: str, *, count: int) -> int:

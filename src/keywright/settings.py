@@ -50,11 +50,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid")
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the database, keyring and nonces.")
+    role: Literal["all", "control", "gateway"] = Field(
+        default="all", description="Which listeners this node has: all, or control or gateway alone."
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address of the control plane.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the control plane; 0 picks a free one.")
     gateway_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the data plane.")
     gateway_port: int = Field(default=8081, ge=0, le=65535, description="Port of the data plane; 0 picks a free one.")
     gateway_workers: int = Field(default=1, ge=1, le=64, description="Processes that verify requests.")
+    drain_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="How long a node goes on answering after SIGTERM while /readyz says no, for balancers to notice.",
+    )
     database_url: str | None = Field(
         default=None,
         repr=False,
@@ -124,6 +133,12 @@ class Settings(BaseSettings):
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
+    password_memory_mib: int = Field(
+        default=64,
+        ge=19,
+        le=1024,
+        description="Memory and time that hashing a password takes, in MiB; passwords set before keep what they had.",
+    )
     smtp_url: str | None = Field(
         default=None,
         repr=False,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from keywright.errors import Unavailable
+from keywright.credentials import delete_credential
+from keywright.errors import NotFound, Unavailable
 from keywright.formats import new_client_id
 from keywright.freshness import boot_seconds
 from keywright.verification import leased_keys
-from support.leased import Deployment, until
+from support.leased import OUTBOX, PLATFORM, Deployment, Verifier, until
 from support.postgresql import PostgresqlServer, shared_postgresql
-from support.server import choose_engine, run_cli, running, signed, wait_until
+from support.server import choose_engine, environment_of, run_cli, running, signed, wait_until
 
 _KILL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keywright verifier' AND datname = $1
@@ -99,6 +103,21 @@ async def test_a_deletion_waits_for_a_verifier_that_is_cut_off_and_not_twice(dep
     assert [row["state"] for row in states] == ["expired", "live"]
     receipt = await deployment.delete(second)
     assert (receipt.confirmed, receipt.expired) == (1, 0)
+
+
+async def test_not_found_is_said_of_a_deleted_key_only_when_no_verifier_accepts_it(deployment: Deployment):
+    """The first deletion's answer was lost; the second is a promise all the same."""
+    frozen = await deployment.verifier()
+    client_id = await deployment.create()
+    await frozen.keys.find(client_id)
+    frozen.freeze()
+    async with deployment.database.write() as session:
+        await delete_credential(session, PLATFORM, deployment.account, client_id, outbox=OUTBOX)
+        await session.commit()
+    assert frozen.keys.cached(client_id) is not None, "until its lease is over"
+    with pytest.raises(NotFound):
+        await deployment.delete(client_id)
+    assert frozen.keys.cached(client_id) is None
 
 
 async def test_a_fill_that_was_read_before_the_deletion_does_not_bring_the_key_back(
@@ -202,9 +221,42 @@ async def test_without_a_database_the_cache_ends_with_the_lease(deployment: Depl
     await until(lambda: not verifier.keeper.is_trusted)
     assert boot_seconds() - cut_at < 60
     assert verifier.keys.cached(client_id) is None
-    assert await verifier.keys.find(client_id) is not None, "the database still tells"
+    with pytest.raises(Unavailable):
+        # The database still answers; but nobody can say that it has not been replaced.
+        await verifier.keys.find(client_id)
+    finding = asyncio.create_task(verifier.keys.find(client_id))
     verifier.is_cut_off = False
-    await verifier.trusted()
+    assert await finding is not None, "whoever asks while a lease is got waits for it"
+
+
+async def test_a_primary_that_was_replaced_and_still_answers_is_not_believed(deployment: Deployment):
+    other = PostgresqlServer().start()
+    successor = await Deployment.new(other)
+    verifier = await deployment.verifier()
+    client_id = await deployment.create()
+    try:
+        assert await verifier.keys.find(client_id) is not None
+        # The lease is kept by the successor from now on, and connections to the old one are still there.
+        verifier.keeper_url = successor.url
+        await deployment.sql(_KILL, deployment.name)
+        await until(lambda: verifier.keeper.is_trusted and len(verifier.keys) == 0)
+        with pytest.raises(Unavailable, match="another database server"):
+            await verifier.keys.find(client_id)
+        assert verifier.keys.cached(client_id) is None
+        verifier.keeper_url = deployment.url
+        await successor.sql(_KILL, successor.name)
+        await until(lambda: _finds(verifier, client_id))
+    finally:
+        await verifier.close()
+        deployment.verifiers.remove(verifier)
+        await successor.close()
+        other.remove()
+
+
+async def _finds(verifier: Verifier, client_id: str) -> bool:
+    with contextlib.suppress(Unavailable):
+        return await verifier.keys.find(client_id) is not None
+    return False
 
 
 async def test_a_receipt_is_had_without_the_database(alone: Deployment):
@@ -294,7 +346,8 @@ async def test_a_database_that_hangs_does_not_hang_the_keeper(deployment: Deploy
     async with deployment.database.write() as session:
         await session.execute(text("LOCK TABLE verifiers"))
         await until(lambda: not verifier.keeper.is_trusted)
-        assert await verifier.keys.find(client_id) is not None
+        with pytest.raises(Unavailable):
+            await verifier.keys.find(client_id)
         started = boot_seconds()
         await verifier.keys.close()
         assert boot_seconds() - started < 30
@@ -323,3 +376,27 @@ def test_servers_confirm_in_api_and_command_line_and_show_their_leases(data_dir:
         wait_until(lambda: metric(server.data, "keywright_revocations_applied") == ["3.0"], what="the other worker's")
         wait_until(lambda: metric(server.control, 'keywright_verifiers{state="live"}') == ["2.0"], what="the census")
         assert metric(server.control, "keywright_receipt_seconds_count") == ["2.0"]
+
+
+def test_a_control_node_that_is_told_to_end_finishes_its_waits(data_dir: Path, engine_of_servers: None):
+    """One of two verifiers is stopped; SIGTERM comes while the deletion waits for its lease."""
+    with running(data_dir, workers=2, KEYWRIGHT_LEASE_SECONDS="5") as server, ThreadPoolExecutor() as threads:
+        account = server.account()
+        key = server.key(account)
+        postgresql = shared_postgresql()
+        database = environment_of(data_dir)["KEYWRIGHT_DATABASE_URL"].rpartition("/")[2].partition("?")[0]
+        wait_until(lambda: postgresql.sql("SELECT count(*) FROM verifiers WHERE renewals > 0", database) == "2")
+        stopped = int(postgresql.sql("SELECT node FROM verifiers LIMIT 1", database).split()[-1])
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            deleting = threads.submit(server.delete_key, account, key.client_id)
+            wait_until(lambda: postgresql.sql("SELECT count(*) FROM revocations", database) == "1")
+            server.process.terminate()
+            receipt = deleting.result(60).json["receipt"]
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        assert (receipt["confirmed"], receipt["expired"]) in {(1, 1), (0, 1)}, "the other one may have left first"
+        status = server.process.wait(60)
+        server._ended()
+        assert status == 0
+        assert postgresql.sql("SELECT count(*) FROM verifiers WHERE state = 'live'", database) == "0"

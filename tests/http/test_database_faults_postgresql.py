@@ -11,7 +11,7 @@ import pytest
 from keywright.storage.postgresql import WRITE_LOCK
 from support import data
 from support.postgresql import PostgresqlServer
-from support.server import Server, put_database, run_cli, running, signed, wait_until
+from support.server import Server, use_postgresql, run_cli, running, signed, wait_until
 
 pytestmark = pytest.mark.engines("postgresql")
 PASSWORD = "hush/hush@hush"
@@ -39,7 +39,7 @@ def keeper(own: PostgresqlServer) -> str:
 @pytest.fixture
 def apart(data_dir: Path, keeper: str) -> Path:
     """The data directory of a deployment with a database on that server."""
-    put_database(data_dir, keeper)
+    use_postgresql(data_dir, keeper)
     return data_dir
 
 
@@ -109,20 +109,20 @@ def test_writers_wait_for_each_other_and_readers_for_nobody(apart: Path, own: Po
 
 def test_a_wrong_password_is_told_and_none_is_shown(data_dir: Path, keeper: str):
     wrong = keeper.replace(SPELLED, "not-the-password")
-    put_database(data_dir, wrong)
+    use_postgresql(data_dir, wrong)
     for command in (SERVE, ("migrate",), ("account", "list")):
         refused = run_cli(*command, data_dir=data_dir)
         assert refused.returncode == 1
         assert 'password authentication failed for user "keeper"' in refused.stderr
         assert "database_url" in refused.stderr
         assert "not-the-password" not in refused.stdout + refused.stderr
-    put_database(data_dir, keeper)
+    use_postgresql(data_dir, keeper)
     said = [run_cli(*command, data_dir=data_dir) for command in (("migrate",), ("migrate", "--json"), ("settings",))]
     assert [each.returncode for each in said] == [0, 0, 0], [each.stderr for each in said]
     assert_says_nothing(*(each.stdout + each.stderr for each in said))
     assert "keeper:***@" in said[0].stdout
     # As people write it who do not know that a / has to be spelled: it must not be taken for a port, and then shown.
-    put_database(data_dir, keeper.replace(SPELLED, PASSWORD))
+    use_postgresql(data_dir, keeper.replace(SPELLED, PASSWORD))
     refused = run_cli("migrate", data_dir=data_dir)
     assert refused.returncode == 1
     assert "%40" in refused.stderr
@@ -145,12 +145,12 @@ def test_a_password_that_changes_under_a_running_server(apart: Path, own: Postgr
 
 
 def test_what_is_no_database_of_ours_is_refused_at_the_start(data_dir: Path, own: PostgresqlServer):
-    put_database(data_dir, own.url("nowhere"))
+    use_postgresql(data_dir, own.url("nowhere"))
     refused = run_cli(*SERVE, data_dir=data_dir)
     assert (refused.returncode, 'database "nowhere" does not exist' in refused.stderr) == (1, True)
 
     name = own.empty_database()
-    put_database(data_dir, own.url(name))
+    use_postgresql(data_dir, own.url(name))
     refused = run_cli("account", "list", data_dir=data_dir)
     assert (refused.returncode, "keywright migrate" in refused.stderr) == (1, True)
     assert own.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", name) == "0"
@@ -165,7 +165,7 @@ def test_a_standby_is_refused(data_dir: Path, own: PostgresqlServer):
     name = own.new_database()
     standby = PostgresqlServer(standby_of=own).start()
     try:
-        put_database(data_dir, standby.url(name))
+        use_postgresql(data_dir, standby.url(name))
         for command in (SERVE, ("account", "list")):
             refused = run_cli(*command, data_dir=data_dir)
             assert (refused.returncode, "standby" in refused.stderr) == (1, True), refused.stderr

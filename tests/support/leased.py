@@ -35,7 +35,7 @@ class Verifier:
         self.lease: Lease[Any] = Lease(lease_seconds=lease_seconds, size=size)
         self.is_cut_off = False
         self.connections = 0
-        self._url = url
+        self.keeper_url = url
         self.keeper = Keeper(self.lease, self._connect, boot_seconds, os.urandom, node="test 1", version="0")
         self.keys = LeasedKeys(self.database, KEYRING, self.lease, self.keeper, boot_seconds)
 
@@ -43,7 +43,7 @@ class Verifier:
         self.connections += 1
         if self.is_cut_off:
             raise OSError("cut off")
-        return await connect(self._url, application_name="keywright verifier")
+        return await connect(self.keeper_url, application_name="keywright verifier")
 
     async def trusted(self) -> Verifier:
         """Start, and wait until the cache may be used."""
@@ -116,7 +116,7 @@ class Deployment:
 
     async def delete(self, client_id: str) -> Receipt:
         started = self.receipts.now()
-        async with self.database.write() as session:
+        async with self.receipts.gone_everywhere(), self.database.write() as session:
             deleted = await delete_credential(session, PLATFORM, self.account, client_id, outbox=OUTBOX)
             await session.commit()
         return await self.receipts.wait(deleted.revocation, started)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import gc
 import shutil
 import signal
@@ -126,6 +128,14 @@ def valkey(*, port: int = 0, **options: str) -> Iterator[Valkey]:
         if server.process is not None:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def shared_valkey() -> Valkey:
+    """The server that all deployments of this process share, each with a database of its own."""
+    running = contextlib.ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(valkey(databases="10000"))
 
 
 @contextlib.contextmanager

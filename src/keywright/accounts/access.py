@@ -11,7 +11,7 @@ from keywright.accounts.principal import Principal
 from keywright.accounts.read import MOST_TOLD, key_manager_emails
 from keywright.errors import Conflict
 from keywright.mail import Letter, Outbox, letters
-from keywright.revocation import Revocation, note_new_key, note_revocation
+from keywright.revocation import Revocation, last_revocation, note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
 _MEANWHILE = {
@@ -108,7 +108,7 @@ async def set_api_access(
     if status is account.api_access:
         # Whoever switches it off again may have had no receipt the first time; this one is had for certain.
         is_off = status is ApiAccess.DISABLED
-        return account, await note_revocation(session, "account", account_id) if is_off else None
+        return account, await last_revocation(session) if is_off else None
     await store.update_api_access(session, account_id, status, reason)
     revocation = None
     if account.api_access is ApiAccess.ENABLED:

@@ -67,7 +67,7 @@ async def delete_credential_handler(
 ) -> DeletedCredentialOutput:
     """Delete an API key, for good. When this answers, no verification that starts accepts it."""
     started = control.receipts.now()
-    async with control.database.write() as session:
+    async with control.receipts.gone_everywhere(), control.database.write() as session:
         deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
         await session.commit()
     control.wake_mail()

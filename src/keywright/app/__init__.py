@@ -6,6 +6,15 @@ worker the migrations.
 
 from keywright.app.control_plane import control_plane, mail_transport
 from keywright.app.data_plane import data_plane, verification_service
+from keywright.app.key_files import (
+    change_key_file,
+    keyring_of_node,
+    match_keyring,
+    match_token_keys,
+    register_keyring,
+    token_keys_of_node,
+)
+from keywright.app.moving import begin_nonces_anew
 from keywright.app.parts import (
     access_tokens,
     clock,
@@ -15,15 +24,19 @@ from keywright.app.parts import (
     random_bytes,
     token_service,
 )
-from keywright.app.prepare import match_keyring, open_outbox, prepare, prepare_database
+from keywright.app.prepare import open_outbox, prepare, prepare_database
 
 __all__ = [
     "access_tokens",
+    "begin_nonces_anew",
+    "change_key_file",
     "clock",
     "control_plane",
     "data_plane",
+    "keyring_of_node",
     "mail_transport",
     "match_keyring",
+    "match_token_keys",
     "open_database",
     "open_nonces",
     "open_outbox",
@@ -31,6 +44,8 @@ __all__ = [
     "prepare",
     "prepare_database",
     "random_bytes",
+    "register_keyring",
+    "token_keys_of_node",
     "token_service",
     "verification_service",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keywright.app.key_files import watch_key_files
 from keywright.app.parts import access_tokens, open_database, open_nonces, open_throttle, random_bytes, token_service
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
@@ -35,7 +36,12 @@ def control_plane(settings: Settings) -> AsgiApp:
     from keywright.telemetry import Metrics, observed
     from keywright.web import create_pages, with_security_headers
 
-    database, passwords, metrics, throttle = open_database(settings), Passwords(), Metrics(), open_throttle(settings)
+    database, passwords, metrics, throttle = (
+        open_database(settings),
+        Passwords(settings.password_memory_mib),
+        Metrics(),
+        open_throttle(settings),
+    )
     nonces = open_nonces(settings, count_failure=metrics.count_valkey_failure)
     keyring = KeyringFile(settings.keyring_path, random_bytes)
     postman = Postman(database, keyring, mail_transport(settings), count=metrics.count_mail)
@@ -44,8 +50,12 @@ def control_plane(settings: Settings) -> AsgiApp:
     census = Census(database)
     metrics.watch_states("keywright_verifiers", "Verifiers with a cache of their own.", lambda: census.by_state)
 
+    key_files = watch_key_files(settings, database, metrics)
+
     async def is_ready() -> None:
         await database.check()
+        async with database.read() as session:
+            await key_files.look(session)
         if settings.valkey_url is not None:  # sign-in counts there, whoever else needs it
             await done(nonces.check())
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keywright._version import __version__
+from keywright.app.key_files import watch_key_files
 from keywright.app.parts import (
     access_tokens,
     clock,
@@ -52,6 +53,7 @@ def data_plane(settings: Settings) -> Gateway:
     )
     metrics.watch("keywright_cached_credentials", "Keys that a verifier keeps.", lambda: len(keys))
     nonces.show(metrics.watch)
+    key_files = watch_key_files(settings, database, metrics)
     if database.is_shared:
         watch_lease(keys, metrics)
 
@@ -64,6 +66,7 @@ def data_plane(settings: Settings) -> Gateway:
         await database.check()
         async with database.read() as session:
             await check_sealed_secrets(session, keyring)
+            await key_files.look(session)
         await done(nonces.check())
 
     async def stop() -> None:
@@ -167,7 +170,7 @@ def watch_lease(keys: VerificationKeys, metrics: Metrics) -> None:
     keeper = keys.keeper
     metrics.watch(
         "keywright_lease_trusted",
-        "1 while cached keys may be used; 0 when each is read from the database.",
+        "1 while keys may be used, cached or read; 0 while the verifier answers 503.",
         lambda: float(keeper.is_trusted),
         lowest=True,
     )

@@ -7,9 +7,10 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright.app.parts import clock, open_database, open_nonces, random_bytes
-from keywright.errors import Unavailable
-from keywright.keyring import Keyring, KeyringFile, NoKeyring, Sealer
+from keywright.app.key_files import match_keyring, match_token_keys
+from keywright.app.parts import open_nonces, random_bytes
+from keywright.errors import Fault, InvalidRequest, Unavailable
+from keywright.keyring import NoKeyring, Sealer
 from keywright.settings import Settings
 from keywright.verification.nonces import done
 
@@ -24,16 +25,34 @@ def prepare(settings: Settings) -> None:
         settings: the deployment's.
 
     Raises:
-        Unavailable: something cannot be read or written, or database and keyring do not belong together.
+        Unavailable: something cannot be read or written, or its files of keys are not those of the database.
+        InvalidRequest: a database of many nodes is named, and no Valkey.
         Conflict: the database is of a newer version.
     """
-    from keywright.tokens import load_or_create_signing_keys
-
+    _require_shared_nonces(settings)
     prepare_database(settings)
     # A key that is created from now on was never used before this memory began.
-    asyncio.run(begin_nonces(settings))
-    asyncio.run(match_keyring(settings))
-    load_or_create_signing_keys(settings.token_keys_path, random_bytes, clock())
+    asyncio.run(_make_ready(settings))
+
+
+async def _make_ready(settings: Settings) -> None:
+    await begin_nonces(settings)
+    await match_keyring(settings)
+    await match_token_keys(settings)
+
+
+def _require_shared_nonces(settings: Settings) -> None:
+    if not settings.is_embedded and settings.valkey_url is None:
+        raise InvalidRequest(
+            [
+                Fault(
+                    "valkey_url",
+                    "must be set when nodes share a PostgreSQL database: what one node has let in, each of them must"
+                    " refuse; start a Valkey and name it, such as valkey://valkey.internal:6379 (--valkey-url,"
+                    " KEYWRIGHT_VALKEY_URL)",
+                )
+            ]
+        )
 
 
 def prepare_database(settings: Settings) -> None:
@@ -69,39 +88,6 @@ async def begin_nonces(settings: Settings) -> None:
             await nonces.begin()
     finally:
         await done(nonces.close())
-
-
-async def match_keyring(settings: Settings) -> KeyringFile:
-    """Open the keyring that belongs to the database, making it if the database has sealed nothing yet.
-
-    Args:
-        settings: the deployment's; the database is ready.
-
-    Returns:
-        The keyring.
-
-    Raises:
-        Unavailable: it is missing, cannot be read, or is another database's.
-    """
-    from keywright.credentials import check_sealed_secrets
-    from keywright.identity import check_totp_secrets
-
-    file, none = settings.keyring_path, Keyring("", {})
-    database = open_database(settings)
-    try:
-        async with database.read() as session:
-            keyring = KeyringFile(file, random_bytes) if file.exists() else none
-            await check_sealed_secrets(session, keyring)
-            await check_totp_secrets(session, keyring)
-    except Unavailable as error:
-        raise Unavailable(
-            f"the keyring {file} does not open the secrets in {settings.database_name}; restore the keyring that"
-            " belongs to this database from its backup, or name it with KEYWRIGHT_KEYRING_FILE",
-            private=error.private or error.message,
-        ) from error
-    finally:
-        await database.close()
-    return KeyringFile(file, random_bytes)
 
 
 async def open_outbox(settings: Settings) -> Outbox:

@@ -83,7 +83,7 @@ def delete(
             async with open_local(settings) as database:
                 receipts = Receipts(database)
                 started = receipts.now()
-                async with database.write() as session:
+                async with receipts.gone_everywhere(), database.write() as session:
                     deleted = await delete_credential(session, local_principal(), account_id, client_id, outbox=outbox)
                     await session.commit()
                 receipt = await receipts.wait(deleted.revocation, started)

@@ -37,7 +37,28 @@ DatabaseUrl = Annotated[
         show_default=False,
     ),
 ]
+# After a file of keys was changed on one of many nodes.
+HANDED_OUT = (
+    "copy the file to every other node now; running nodes read it at once, and until then say in their logs that"
+    " theirs is outdated"
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def how_to_hand_out(name: str, variable: str) -> str:
+    """Say how a new file of keys comes to all nodes.
+
+    Args:
+        name: the file's in a data directory.
+        variable: the environment variable that names another place.
+
+    Returns:
+        One sentence.
+    """
+    return (
+        f"give every node a copy that only the server's user can read: as {name} in its data directory, or anywhere"
+        f" with {variable}; keep another one apart from the database's backups"
+    )
 
 
 def local_principal() -> Principal:

@@ -5,7 +5,8 @@
 
 from keywright.freshness.census import Census
 from keywright.freshness.clock import boot_seconds
+from keywright.freshness.nodes import Node, Nodes, list_nodes
 from keywright.freshness.protocol import Lease
 from keywright.freshness.receipt import Receipts
 
-__all__ = ["Census", "Lease", "Receipts", "boot_seconds"]
+__all__ = ["Census", "Lease", "Node", "Nodes", "Receipts", "boot_seconds", "list_nodes"]

@@ -67,6 +67,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._connection: Any = None
+        self._server: str | None = None  # that keeps the lease
+        self._renewed = asyncio.Event()
         # Rows that are or may be ours: more than one only when a registration was not answered.
         self._rows: deque[str] = deque(maxlen=_MOST_ROWS)
         self._is_ending = False
@@ -112,6 +114,23 @@ class Keeper:
         """The last revocation that was applied."""
         return self._lease.applied
 
+    async def vouches_for(self, server: str) -> bool:
+        """Tell whether what a server said, to whoever asked it before this call, was the truth.
+
+        A primary that was replaced may still answer questions, and knows nothing of deletions since. But it cannot
+        renew a lease where its commits need a standby, and a deletion waits for the lease that its successor knows of.
+
+        Args:
+            server: that was asked.
+
+        Returns:
+            Whether it is the one that keeps the lease, which lasts now. While there is no lease, one is waited for;
+            whoever calls bounds that.
+        """
+        while not self.is_trusted:
+            await self._renewed.wait()
+        return server == self._server
+
     async def _live(self) -> None:
         wait = _shortest_wait(self._lease)
         while not self._is_ending:
@@ -134,7 +153,7 @@ class Keeper:
         """Keep the lease for as long as one connection lasts."""
         self._connection = connection = await self._connect()
         async with self._bounded():
-            await connection.execute(f"SET statement_timeout = {int(self._lease.lease_seconds * 1000)}")
+            await store.prepare(connection, timeout_seconds=self._lease.lease_seconds)
             connection.add_termination_listener(self._woken)
             await connection.add_listener(CHANNEL, self._woken)
         await self._register(connection)
@@ -162,9 +181,7 @@ class Keeper:
             number = await store.register(
                 connection, id_, before, node=self._node, version=self._version, lease_ms=lease_ms
             )
-            # A standby may lack the row, and would not wait for us.
-            if connection.warning is not None:
-                raise asyncpg.InterfaceError(connection.warning)
+        _check_commit(connection)
         for each in before:
             self._rows.remove(each)
         if not self._is_ending:
@@ -175,8 +192,14 @@ class Keeper:
         this = lease.begin_round(self._clock())
         if not lease.apply(*await store.revoked_since(connection, lease.applied)):
             raise _BeginAnewError("the database has seen fewer revocations than this verifier")
-        if not lease.renewed(this, await store.renew(connection, this, lease.applied)):
+        connection.warning = None
+        updated = await store.renew(connection, this, lease.applied)
+        _check_commit(connection)
+        if not lease.renewed(this, updated):
             raise _BeginAnewError("the database no longer has this verifier as it was")
+        self._server = connection.server
+        self._renewed.set()  # and for whoever waits from now on:
+        self._renewed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def _bounded(self) -> Any:
@@ -192,6 +215,12 @@ class Keeper:
         if not self._is_told and not self._is_ending:
             _log.warning("lease_is_not_kept", reason=str(error) or type(error).__name__)
             self._is_told = True
+
+
+def _check_commit(connection: Any) -> None:
+    """Take a commit that a standby may lack for none: if that takes over, it does not know what was told."""
+    if connection.warning is not None:
+        raise asyncpg.InterfaceError(connection.warning)
 
 
 def _shortest_wait(lease: Lease[Any]) -> float:

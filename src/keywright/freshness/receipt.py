@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from keywright.errors import KeywrightError
+from keywright.errors import KeywrightError, NotFound
 from keywright.freshness import store
 from keywright.freshness.clock import boot_seconds
 from keywright.freshness.protocol import Confirmation, VerifierRow
-from keywright.revocation import Receipt, Revocation, receipt_of_shared_database
+from keywright.revocation import Receipt, Revocation, last_revocation, receipt_of_shared_database
 from keywright.storage import Database
 
 # Verifiers are asked after so many seconds, then at ever longer intervals up to this.
@@ -67,6 +67,21 @@ class Receipts:
         if self._observe is not None and revocation is not None:
             self._observe(receipt.took_ms / 1000)
         return receipt
+
+    @contextlib.asynccontextmanager
+    async def gone_everywhere(self) -> AsyncIterator[None]:
+        """Let NotFound out of a block only when what was revoked before is refused everywhere.
+
+        Whoever deletes a key twice, since the first answer was lost, takes "not found" for the word that it is dead.
+        """
+        try:
+            yield
+        except NotFound:
+            if self._database.is_shared:
+                async with self._database.read() as session:
+                    revocation = await last_revocation(session)
+                await self._confirm(revocation, self._clock())
+            raise
 
     async def _confirm(self, revocation: Revocation, committed_seconds: float) -> Confirmation:
         rows = {each.id: VerifierRow(each.applied, each.lease_seconds) for each in revocation.verifiers}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Row, cast, func, select, update
 
 from keywright.freshness.protocol import Revoked, Round, VerifierRow
 from keywright.storage import ReadSession, WriteSession
-from keywright.storage.tables import verifiers
+from keywright.storage.tables import revocation_counter, verifiers
 
 # Rows of verifiers that did not take leave are kept for a day, to be looked at.
 _KEPT_MS = 24 * 3600 * 1000
@@ -35,6 +35,19 @@ WHERE id = $1 AND renewals = $2 AND state = 'live'
 """  # noqa: S608 - of constants
 
 
+async def prepare(connection: Any, *, timeout_seconds: float) -> None:
+    """Set what a keeper's connection needs.
+
+    Args:
+        connection: the keeper's, of asyncpg, outside of any transaction.
+        timeout_seconds: how long a statement may take.
+    """
+    await connection.execute(f"SET statement_timeout = {int(timeout_seconds * 1000)}")
+    # A row has to survive a crash, and a primary that has been replaced must not be able to renew a lease: its commits
+    # wait for a standby that no longer follows it.
+    await connection.execute("SET synchronous_commit = on")
+
+
 async def register(connection: Any, id_: str, before: Sequence[str], *, node: str, version: str, lease_ms: int) -> int:
     """Make a row for a verifier.
 
@@ -49,11 +62,7 @@ async def register(connection: Any, id_: str, before: Sequence[str], *, node: st
     Returns:
         The number of revocations up to then.
     """
-    # The row must survive a crash of the database: until then, nobody may trust in it.
-    await connection.execute("SET synchronous_commit = on")
     number: int = await connection.fetchval(_REGISTER, id_, list(before), node, version, lease_ms)
-    # A renewal that is lost in a crash is as one that did not happen: the row is older, and waited for.
-    await connection.execute("SET synchronous_commit = off")
     return number
 
 
@@ -141,3 +150,24 @@ async def count_by_state(session: ReadSession) -> dict[str, int]:
     """
     found = await session.execute(select(verifiers.c.state, func.count().label("number")).group_by(verifiers.c.state))
     return {"live": 0, "expired": 0, **{row.state: row.number for row in found}}
+
+
+async def all_verifiers(session: ReadSession, *, unseen_ms: int) -> tuple[int, int, Sequence[Row[Any]]]:
+    """Read all verifiers, to be shown.
+
+    Args:
+        session: where to read.
+        unseen_ms: rows not renewed for so long are left out, milliseconds.
+
+    Returns:
+        How many revocations there were; the database's time, which `seen_at` is of, in milliseconds since 1970 UTC; and
+        the rows by name, the latest registration of each first.
+    """
+    now = cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+    counter = (await session.execute(select(revocation_counter.c.number, now.label("now_ms")))).one()
+    found = await session.execute(
+        select(verifiers)
+        .where(verifiers.c.seen_at > counter.now_ms - unseen_ms)
+        .order_by(verifiers.c.node, verifiers.c.started_at.desc(), verifiers.c.id)
+    )
+    return counter.number, counter.now_ms, found.all()

@@ -8,7 +8,7 @@ from typing import Any
 from limits.aio.storage import RedisStorage
 
 from keywright.valkey.address import ValkeyAddress
-from keywright.valkey.client import Calls, cluster_options, connection_pool, ready
+from keywright.valkey.client import Calls, cluster_options, connection_pool, disconnect, ready
 
 
 class ThrottleValkey(RedisStorage):
@@ -93,5 +93,4 @@ class ThrottleValkey(RedisStorage):
 
     async def close(self) -> None:
         """Close the connections; the next call opens them again."""
-        client = self.bridge.get_connection()  # type: ignore[attr-defined]
-        await (client.aclose() if self._address.is_cluster else client.connection_pool.disconnect())
+        await disconnect(self.bridge.get_connection())  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keywright.errors import KeywrightError, Refused, Unavailable
+from keywright.errors import Fault, InvalidRequest, KeywrightError, Refused, Unavailable
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.signatures import SignedRequest
@@ -119,7 +119,18 @@ class Direct:
 
 def _settings(config: Keywright) -> Settings:
     if config.data_dir is not None:
-        return load_settings(data_dir=Path(config.data_dir))
+        settings = load_settings(data_dir=Path(config.data_dir))
+        if not settings.is_embedded:
+            raise InvalidRequest(
+                [
+                    Fault(
+                        "database_url",
+                        "names PostgreSQL, where verifiers are processes of their own; let a gateway listener verify:"
+                        " Keywright(gateway=...)",
+                    )
+                ]
+            )
+        return settings
     assert config.database is not None
     file = Path(config.database)
     return load_settings(data_dir=file.parent, database_url=f"sqlite:///{file}")

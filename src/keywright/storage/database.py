@@ -21,11 +21,13 @@ class ReadSession:
     Args:
         connection: an open connection inside a transaction.
         now_ms: the time of this transaction, milliseconds since 1970 UTC.
+        server: names the server that answers, where there may be another one day; see `WatchedConnection`.
     """
 
-    def __init__(self, connection: AsyncConnection, now_ms: int) -> None:
+    def __init__(self, connection: AsyncConnection, now_ms: int, *, server: str = "") -> None:
         self._connection = connection
         self.now_ms = now_ms
+        self.server = server
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement.
@@ -123,6 +125,10 @@ class Database(ABC):
         Raises:
             Unavailable: they are not.
         """
+
+    @abstractmethod
+    async def reconnect(self) -> None:
+        """Read over new connections from now on: those that there are lead to a server that may have been replaced."""
 
     @abstractmethod
     async def close(self) -> None:

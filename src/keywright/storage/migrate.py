@@ -1,9 +1,15 @@
-"""Bring a database to the schema of this version: one Alembic tree, for every engine."""
+"""Bring a database to the schema of this version: one Alembic tree, for every engine.
+
+A revision is named `0007`, or `0007_from_0005`: then servers that know schema 0005 or a later one run on it as well,
+since all that came after only adds. So a node knows of a schema that is newer than itself whether it may go on; see
+docs/decisions/0012-rolling-upgrades.md.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 from alembic import command
@@ -32,10 +38,11 @@ def migrate(url: str, *, create: bool = True) -> tuple[str | None, str]:
         create: whether a database without anything in it is meant; else it is a mistake in the URL.
 
     Returns:
-        The revision before (None for a new database) and after.
+        The revision before (None for a new database) and after. They are one if the schema is newer, and this version
+        runs on it.
 
     Raises:
-        Conflict: the database was made by a newer version.
+        Conflict: the schema is newer, and this version does not run on it.
         Unavailable: it cannot be opened, is no database, or is empty and must not be.
     """
     if is_sqlite(url):
@@ -122,15 +129,35 @@ def _upgrade(connection: Connection, name: str, *, create: bool) -> tuple[str | 
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     scripts = ScriptDirectory.from_config(config)
     before = MigrationContext.configure(connection).get_current_revision()
+    ours = str(scripts.get_current_head())
     if before is None and not create:
         raise Unavailable(
             f"there is nothing of Keywright in {name}; check database_url, or make it one with `keywright migrate`"
         )
     if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
-        raise Conflict(f"{name} was made by a newer Keywright (schema {before}); start that version instead")
+        if runs_on(before, ours):
+            return before, before
+        raise Conflict(
+            f"{name} was made by a newer Keywright (schema {before}), on which this version (schema {ours}) does not"
+            " run; start that version instead"
+        )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    return before, str(scripts.get_current_head())
+    return before, ours
+
+
+def runs_on(newer: str, ours: str) -> bool:
+    """Tell whether this version may work on a schema that it does not know.
+
+    Args:
+        newer: that schema's revision, such as `0007_from_0005`.
+        ours: the last revision that this version knows.
+
+    Returns:
+        Whether the name says so.
+    """
+    named = re.fullmatch(r"[0-9]{4}_from_([0-9]{4})", newer)
+    return named is not None and named[1] <= ours[:4]
 
 
 def _create_private(file: Path) -> None:

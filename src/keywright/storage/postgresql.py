@@ -71,7 +71,8 @@ class PostgresqlDatabase(Database):
     async def read(self) -> AsyncIterator[ReadSession]:
         """Open a read transaction; see Database."""
         async with _connection(self._reader) as connection:
-            yield ReadSession(connection, int(self._clock() * 1000))
+            server = (await _driver(connection)).server
+            yield ReadSession(connection, int(self._clock() * 1000), server=server)
 
     @asynccontextmanager
     async def write(self, *, alone: bool = True) -> AsyncIterator[WriteSession]:
@@ -91,6 +92,11 @@ class PostgresqlDatabase(Database):
         """Make sure that questions are answered; see Database."""
         async with self.read() as session:
             await session.execute(text("SELECT number FROM revocation_counter"))
+
+    async def reconnect(self) -> None:
+        """Read over new connections from now on; see Database. Those in use are closed when they are given back."""
+        with suppress(*DATABASE_ERRORS):
+            await self._reader.dispose()
 
     async def close(self) -> None:
         """Close every connection; those of a database that does not answer are cut after a while."""

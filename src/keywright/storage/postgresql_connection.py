@@ -40,9 +40,14 @@ MIGRATION_TIMEOUTS = Timeouts(statement=None, lock=None, idle=60)
 
 
 class WatchedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg's class is untyped
-    """A connection that notes the database's warnings: one at a commit says that a standby may lack it."""
+    """A connection that knows which server it leads to, and notes the database's warnings.
+
+    A warning at a commit says that a standby may lack it. A server is named by when it was started, to the microsecond:
+    two servers of one deployment, the one replaced and the one in its place, differ in that.
+    """
 
     warning: str | None = None
+    server: str = ""
 
 
 async def connect(
@@ -89,6 +94,11 @@ async def connect(
         # An option that is none. What the driver says of it may hold a part of the URL.
         raise asyncpg.InterfaceError("database_url cannot be read; check its options") from None
     connection.add_log_listener(_note_warning)
+    try:
+        connection.server = await connection.fetchval("SELECT pg_postmaster_start_time()::text")
+    except BaseException:
+        connection.terminate()
+        raise
     return connection  # type: ignore[no-any-return] # as above
 
 

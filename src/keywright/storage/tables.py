@@ -244,8 +244,6 @@ revocation_counter = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("token", String(64), nullable=False),
-    # The longest lease that any verifier ever registered with; see freshness/.
-    Column("longest_lease_ms", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="single_row"),
 )
 

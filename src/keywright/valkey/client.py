@@ -139,7 +139,7 @@ class ValkeyClient:
     async def _close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await client.aclose()
+            await disconnect(client)
 
     async def _run(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[object]) -> Any:
         if self._client is None:
@@ -165,10 +165,7 @@ def connect(address: ValkeyAddress) -> Any:
     if address.is_cluster:
         options = cluster_options(address)
         return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in address.hosts], **options)
-    pool = connection_pool(address)
-    client = Redis(connection_pool=pool)
-    client.auto_close_connection_pool = True
-    return client
+    return Redis(connection_pool=connection_pool(address))
 
 
 async def ready(client: Any) -> None:
@@ -181,6 +178,21 @@ async def ready(client: Any) -> None:
     """
     if isinstance(client, RedisCluster):
         await client.initialize()
+
+
+async def disconnect(client: Any) -> None:
+    """Close a client's connections.
+
+    Args:
+        client: from `connect`.
+    """
+    if not isinstance(client, RedisCluster):
+        await client.connection_pool.disconnect()
+    else:
+        await client.aclose()
+        # After a connection failed, the library takes itself for closed, and closes nothing.
+        for nodes in ("nodes_cache", "startup_nodes"):
+            await client.nodes_manager.aclose(nodes)
 
 
 def connection_pool(address: ValkeyAddress) -> ConnectionPool:

@@ -1,18 +1,24 @@
 """Keys to verify with on one of many nodes: cached under a lease, else read from the database.
 
-What makes the cache true is `freshness/` (docs/decisions/0009): while the lease lasts, no deletion has returned that
-this process has not applied. Without it each key is read anew; if that cannot be, nothing is accepted.
+What makes both true is `freshness/` (docs/decisions/0009): while the lease lasts, no deletion has returned that this
+process has not applied, and what is read from the server that keeps the lease is not of a primary that was replaced.
+Without a lease nothing is accepted.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from keywright.credentials import VerificationKey, find_verification_key
+from keywright.errors import Unavailable
 from keywright.freshness import Lease
 from keywright.freshness.keeper import Keeper
 from keywright.keyring import Sealer
-from keywright.storage import Database
+from keywright.storage import Database, no_answer
+
+# Whoever waits for a verdict has a request waiting behind it; longer than this, it is told to come again.
+_READ_SECONDS = 2.0
 
 
 class LeasedKeys:
@@ -51,8 +57,19 @@ class LeasedKeys:
     async def find(self, client_id: str) -> VerificationKey | None:
         """Read a key from the database, and keep one that works; see VerificationKeys."""
         begun = self._lease.begin_fill()  # before the read, or a revocation in between would go unseen
-        async with self._database.read() as session:
-            key = await find_verification_key(session, client_id, self._keyring)
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                async with self._database.read() as session:
+                    key = await find_verification_key(session, client_id, self._keyring)
+                is_true = await self.keeper.vouches_for(session.server)
+        except TimeoutError as error:
+            raise no_answer(error) from error
+        if not is_true:
+            await self._database.reconnect()
+            raise Unavailable(
+                "the verifier is changing over to another database server; try again in a moment",
+                private="the key was read from another server than the one that keeps the lease",
+            )
         if key is not None and key.api_access_enabled:
             self._lease.store(begun, client_id, key.account_id, key)
         return key

@@ -14,11 +14,15 @@ from collections.abc import Callable
 
 from keywright.errors import Unavailable
 from keywright.valkey.address import ValkeyAddress
-from keywright.valkey.client import ValkeyClient
+from keywright.valkey.client import Script, ValkeyClient
 from keywright.verification.nonces import UNPROVABLE_METRIC, ReplayVerdict, Watch
 from keywright.verification.valkey_buckets import Buckets, clock_fault, nonce_script
 from keywright.verification.valkey_watch import MemoryWatch, ValkeyNonceStatistics
 
+# To the script of a nonce, a marker of another server is a loss of memory; what else the marker knows is kept.
+_VOUCH_NO_LONGER = Script(
+    "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'id', '') end return 1"
+)
 _VERDICTS = {1: ReplayVerdict.FRESH, 2: ReplayVerdict.REPLAYED, 3: ReplayVerdict.UNPROVABLE}
 
 
@@ -105,10 +109,23 @@ class ValkeyNonceStore:
         """Begin the memory before the first key is made: a key that is made afterwards can be used at once.
 
         Raises:
-            Unavailable: as for `check`.
+            Unavailable: as for `check`, with the private reason in the message: it is the operator who starts us.
         """
-        await self._watch.check()
+        try:
+            await self._watch.check()
+        except Unavailable as error:
+            reason = f"; valkey_url or what is there is to be mended: {error.private}" if error.private else ""
+            raise Unavailable(error.message + reason, private=error.private) from error
         await self._watch.settle()
+
+    async def begin_anew(self) -> None:
+        """Vouch no longer for what was before: it was remembered elsewhere, in a memory that is being left.
+
+        Raises:
+            Unavailable: not every bucket was told.
+        """
+        for bucket in range(len(self._buckets)):
+            await self._client.run(_VOUCH_NO_LONGER, (self._buckets.marker(bucket),), ())
 
     def statistics(self) -> ValkeyNonceStatistics:
         """Tell what was seen at the last look, about a second ago."""

@@ -112,7 +112,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "account": {**TWO_KEYS, "deletes": "Ax", "account": "x", "left": Left(rounds=1, fills=1), "already": REGISTERED},
     "restored": {
         **TWO_KEYS,
-        "left": Left(registrations=1, rounds=2, backups=1),
+        "left": Left(rounds=2, backups=1),
         "already": (*REGISTERED, *BACKUP),
     },
     "two verifiers": {**SMALL, "verifiers": 2, "left": Left(ticks=2, rounds=1, fills=1), "already": BOTH},

@@ -13,13 +13,17 @@ from urllib.parse import quote
 import pytest
 from valkey_world import Stores, use
 
-from keywright.errors import Unavailable
+from keywright.errors import TooManyRequests, Unavailable
+from keywright.identity.throttle import Throttle
+from keywright.identity.throttle_valkey import ThrottleValkey
+from keywright.valkey.address import parse_valkey_url
 from keywright.valkey.client import CONNECTIONS
 from keywright.verification.nonces import ReplayVerdict
-from support.valkey import Valkey, free_ports, valkey
+from support.valkey import Cluster, Valkey, cluster, free_ports, valkey
 from support.valkey_relay import certificate, relayed
 
 FRESH, REPLAYED, UNPROVABLE = ReplayVerdict.FRESH, ReplayVerdict.REPLAYED, ReplayVerdict.UNPROVABLE
+ROOT = Path(__file__).parents[3]
 PASSWORD = "p@ss/w:rd#%?"
 
 
@@ -171,16 +175,33 @@ async def test_a_wrong_password_is_told_without_it():
             await stores.close()
 
 
-async def test_a_user_with_the_rights_that_the_documentation_names():
-    with valkey() as server:
-        rights = "+evalsha +eval +info +time +hmget +hset +pexpireat +get +set +ping"
-        server.call("ACL", "SETUSER", "keywright", "on", f">{PASSWORD}", "~keywright:*", *rights.split())
-        server.call("ACL", "SETUSER", "default", "off")
-        stores = Stores(f"unix://keywright:{quote(PASSWORD, safe='')}@{server.socket}")
+NONCES = "+evalsha +eval +info +time +hmget +hset +pexpireat +get +set +ping"
+COUNTS = "+script|load +del +lindex +lpush +ltrim +expire"
+IN_A_CLUSTER = "+cluster|slots +command +asking"
+
+
+@pytest.mark.parametrize("is_cluster", [False, True])
+async def test_a_user_with_the_rights_that_the_documentation_names(*, is_cluster: bool):
+    documentation = (ROOT / "docs/decisions/0010-replay-on-valkey.md").read_text()
+    assert all(f"{rights}`" in documentation for rights in (f"~keywright:* {NONCES}", COUNTS, IN_A_CLUSTER))
+    rights = f"~keywright:* {NONCES} {COUNTS} {IN_A_CLUSTER if is_cluster else ''}".split()
+    with cluster(primaries=2) if is_cluster else valkey() as found:
+        for server in found.primaries if isinstance(found, Cluster) else [found]:
+            server.call("ACL", "SETUSER", "keywright", "on", f">{PASSWORD}", *rights)
+        stores = Stores(found.url.replace("://", f"://keywright:{quote(PASSWORD, safe='')}@"))
         store = stores.open()
         await store.check()
-        assert await use(store) is FRESH
-        assert await use(store) is REPLAYED
+        assert {await use(store, f"n{n}") for n in range(20)} == {FRESH}
+        assert await use(store, "n0") is REPLAYED
+        counts = ThrottleValkey(parse_valkey_url(stores.url))
+        throttle = Throttle(counts, close=counts.close)
+        await throttle.begin_proof("usr_1")
+        await throttle.proof_given("usr_1")
+        for _ in range(10):
+            await throttle.begin_proof("usr_1")
+        with pytest.raises(TooManyRequests):
+            await throttle.begin_proof("usr_1")
+        await throttle.close()
         await stores.close()
 
 

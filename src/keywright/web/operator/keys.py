@@ -45,7 +45,7 @@ async def post_delete_key(
     try:
         principal = await confirmed(request, form, client_id[-TYPED_CHARACTERS:], _TYPE_THE_END)
         started = control.receipts.now()
-        async with control.database.write() as session:
+        async with control.receipts.gone_everywhere(), control.database.write() as session:
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
             await session.commit()
     except InvalidRequest as error:
