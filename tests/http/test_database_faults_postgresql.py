@@ -11,7 +11,7 @@ import pytest
 from keywright.storage.postgresql import WRITE_LOCK
 from support import data
 from support.postgresql import PostgresqlServer
-from support.server import Server, use_postgresql, run_cli, running, signed, wait_until
+from support.server import Server, run_cli, running, signed, use_postgresql, wait_until
 
 pytestmark = pytest.mark.engines("postgresql")
 PASSWORD = "hush/hush@hush"
