@@ -21,6 +21,8 @@ from support.server import signed
 
 URL = "https://api.example.com/v1/payments"
 _ANSWER_SECONDS = 60
+# A server may close a connection that nobody uses, just when it is used again.
+_IDLE_SECONDS = 2
 
 
 class Line:
@@ -40,6 +42,8 @@ class Line:
 
     def send(self, method: str, path: str, body: Any = None) -> None:
         self.started_at = time.monotonic()
+        if self.started_at - self.ended_at > _IDLE_SECONDS:
+            self._connection.close()
         with contextlib.suppress(OSError, http.client.HTTPException):
             self._connection.request(method, path, None if body is None else json.dumps(body), self._headers)
 

@@ -63,7 +63,7 @@ def test_what_must_hold_holds_for_a_minute_of_load(cluster: Cluster):
     print(f"\n{SECONDS} s of load: {told}")  # noqa: T201 - what was tried is to be seen
 
     ledger.assert_safe()
-    assert ledger.unexpected == []
+    assert not ledger.unexpected, "\n".join(ledger.unexpected)
     assert max(churn.most_listed for churn in churns) <= 10
     assert most_stored == 10, f"{told}"  # the limit was reached, and never passed
     assert told["refused at the limit"] > 10, f"{told}"
