@@ -63,7 +63,7 @@ def test_a_database_moved_away_is_not_served_from_and_not_made_anew(data_dir: Pa
         assert server.verify(signed(key)).code == "accepted"
 
 
-def test_a_server_does_not_start_without_the_keyring_of_its_database(data_dir: Path):
+def test_a_server_does_not_start_without_the_keyring_of_its_database(data_dir: Path, engine: str):
     with running(data_dir) as server:
         account = server.account()
         key = server.key(account, algorithm="hmac-sha256")
@@ -73,7 +73,8 @@ def test_a_server_does_not_start_without_the_keyring_of_its_database(data_dir: P
         for _ in range(2):  # it is not made anew the second time either
             refused = run_cli("serve", "--port", "0", "--gateway-port", "0", data_dir=data_dir)
             assert refused.returncode == 1
-            assert "restore the keyring" in refused.stderr
+            # On many nodes it is another node that has it.
+            assert {"sqlite": "restore the keyring", "postgresql": "copy"}[engine] in refused.stderr
             assert not keyring.exists()
         load_or_create_keyring(keyring, os.urandom)  # another deployment's
         assert run_cli("serve", "--port", "0", "--gateway-port", "0", data_dir=data_dir).returncode == 1
@@ -82,6 +83,7 @@ def test_a_server_does_not_start_without_the_keyring_of_its_database(data_dir: P
         assert server.verify(signed(key)).code == "accepted"
 
 
+@pytest.mark.engines("sqlite")  # else Valkey remembers nonces: tests/cluster
 def test_readiness_tells_when_no_verdict_can_be_given(data_dir: Path):
     with running(data_dir) as server:
         key = server.key(server.account(), algorithm="hmac-sha256")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+import redis
 
 from keywright.settings import Settings
 from keywright.storage.tables import metadata
@@ -96,6 +98,15 @@ def plan(data_dir: Path, statement: str) -> str:
         data.change(f"PREPARE planned AS {statement}")
         values = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
         return "\n".join(row[0] for row in data.rows(f"EXPLAIN EXECUTE planned({values})"))
+
+
+def forget_nonces(data_dir: Path) -> None:
+    """Lose the memory of nonces, as when a stopped deployment's host, or its Valkey, begins anew."""
+    if is_postgresql(data_dir):
+        with redis.Redis.from_url(environment_of(data_dir)["KEYWRIGHT_VALKEY_URL"]) as valkey:
+            valkey.flushdb()
+    else:
+        shutil.rmtree(data_dir / "nonces")
 
 
 def stored_bytes(data_dir: Path) -> Iterator[tuple[str, bytes]]:
