@@ -45,7 +45,8 @@ def url_of(data_dir: Path) -> str:
 
 def settings_of(data_dir: Path) -> Settings:
     """The settings of a deployment, for the parts of it that a test runs in its own process."""
-    return Settings(data_dir=data_dir, database_url=url_of(data_dir))
+    valkey_url = environment_of(data_dir).get("KEYWRIGHT_VALKEY_URL")
+    return Settings(data_dir=data_dir, database_url=url_of(data_dir), valkey_url=valkey_url)
 
 
 def is_postgresql(data_dir: Path) -> bool:
