@@ -130,7 +130,7 @@ def contest(folder: Path) -> Iterator[tuple[Deployment, str, list[Contestant]]]:
                     better_auth.process.pid,
                     "api-key",
                 ),
-                Contestant("nginx-lua", "nginx, HMAC check in Lua (C)", lua.url, lua.process.pid, HMAC),
+                Contestant("nginx-lua", "nginx, HMAC check in Lua and C", lua.url, lua.process.pid, HMAC),
             ],
         )
 

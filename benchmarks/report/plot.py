@@ -5,9 +5,9 @@ from __future__ import annotations
 from xml.sax.saxutils import escape
 
 from benchmarks.figures import Figure, Result
-from benchmarks.report.tables import number
+from benchmarks.report.tables import number, rates
 
-_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BAR = 840, 340, 90, 28, 56, 18
+_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BAR, _FOOT = 840, 340, 90, 28, 56, 18, 54
 # A browser tells an image which of both its user prefers.
 _STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #1f2328 }
@@ -29,10 +29,10 @@ def plot(result: Result) -> str:
     Returns:
         The SVG document.
     """
-    shown = {key: each for key, each in result.figures.items() if each.unit == "requests/s"}
+    shown = rates(result)
     most = max(each.spread[1] for each in shown.values())
     scale = (_WIDTH - _LEFT - _RIGHT) / most
-    height = _TOP + _ROW * len(shown) + 34
+    height = _TOP + _ROW * len(shown) + _FOOT
     summary = "; ".join(f"{each.label} {number(each.median)}" for each in shown.values())
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="t d">',
@@ -40,16 +40,19 @@ def plot(result: Result) -> str:
         f'<desc id="d">{escape(summary)}</desc>',
         f"<style>{_STYLE}\n</style>",
         f'<text class="title" x="12" y="26">{escape(result.title)}: requests per second</text>',
-        f'<line class="axis" x1="{_LEFT}" y1="{_TOP - 8}" x2="{_LEFT}" y2="{height - 34}"/>',
+        f'<line class="axis" x1="{_LEFT}" y1="{_TOP - 8}" x2="{_LEFT}" y2="{height - _FOOT}"/>',
     ]
     for place, (key, figure) in enumerate(shown.items()):
         lines += _bar(key, figure, _TOP + _ROW * place, scale)
     on = result.machine
     trial = "TRIAL RUN, figures are worth little. " if result.quick else ""
     rounds = len(next(iter(shown.values())).rounds)
-    foot = f"{trial}{on['processor']}, {on['cores']} cores; median of {rounds} rounds, lines from slowest to quickest;"
-    foot += f" {result.measured_on}; {result.command}"
-    lines.append(f'<text class="quiet" x="12" y="{height - 12}">{escape(foot)}</text>')
+    feet = (
+        f"{trial}Median of {rounds} rounds; lines reach from the slowest to the quickest.",
+        f"{on['processor']}, {on['cores']} cores; {result.measured_on}; {result.command}",
+    )
+    for place, foot in enumerate(feet):
+        lines.append(f'<text class="quiet" x="12" y="{height - 30 + 18 * place}">{escape(foot)}</text>')
     return "\n".join([*lines, "</svg>\n"])
 
 

@@ -54,15 +54,20 @@ def _spread(figure: Figure) -> str:
     return f"{number(low)} to {number(high)}"
 
 
+def rates(result: Result) -> dict[str, Figure]:
+    """What is shown of the part over-http: what the server alone can do, then ours, then the others."""
+    found = {key: figure for key, figure in result.figures.items() if figure.unit == "requests/s"}
+    kinds = ("noop", "ours")
+    return dict(sorted(found.items(), key=lambda item: [not item[0].startswith(kind) for kind in kinds]))
+
+
 def over_http(result: Result) -> str:
     """Requests per second over HTTP, each beside the no-op and its own processor time."""
     rows = []
-    for key, figure in result.figures.items():
-        if figure.unit == "requests/s":
-            ratio = f"{result.ratio(key, _MEASURE['over-http']):.2f}"
-            cpu = number(figure.cpu_median)
-            shown = f"**{figure.label}**" if key.startswith("ours") else figure.label
-            rows.append([shown, number(figure.median), _spread(figure), ratio, cpu])
+    for key, figure in rates(result).items():
+        ratio = f"{result.ratio(key, _MEASURE['over-http']):.2f}"
+        shown = f"**{figure.label}**" if key.startswith("ours") else figure.label
+        rows.append([shown, number(figure.median), _spread(figure), ratio, number(figure.cpu_median)])
     verify = result.figures["libsodium"]
     head = ["over HTTP", "requests/s, median", "slowest, quickest round", "of the no-op", "server's CPU us each"]
     return f"{table(head, rows)}\n\n{verify.label}: {number(verify.median)} us ({_spread(verify)})."
