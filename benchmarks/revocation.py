@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from results import machine, percentile, progress, write_results
+from measured import machine, percentile, progress, write_results
 
 import keywright
 from support.ledger import Ledger

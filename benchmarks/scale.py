@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from results import machine, percentile, progress, write_results
+from measured import machine, percentile, progress, write_results
 from scale_data import fill
 
 from keywright.app import prepare

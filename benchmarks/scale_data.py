@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
+import multiprocessing
+import os
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -22,7 +26,7 @@ from support.postgresql import PostgresqlServer
 KEYS_PER_ACCOUNT = 10
 SEED = hashlib.sha256(b"the secret of all keys of the benchmark").digest()
 SECRET = format_client_secret(SEED, "live")
-_CHUNK = 100_000
+_CHUNK_OF_ACCOUNTS = 10_000
 _ACCOUNT_COLUMNS = ["id", "name", "name_folded", "type", "api_access", "active_credentials", "created_at"]
 _PEOPLE_COLUMNS = ["id", "email", "created_at", "came_at"]
 _MEMBER_COLUMNS = ["account_id", "person_id", "name", "role", "created_at"]
@@ -56,20 +60,17 @@ async def fill(server: PostgresqlServer, database: str, keys: int) -> float:
     server.sql(f"CREATE DATABASE {database}")
     url = server.url(database)
     await asyncio.to_thread(migrate, url)
-    connection = await asyncpg.connect(url)
-    # What is copied in refers to what is there; to look it up for each row would take longer than all the rest.
-    await connection.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
+    connection = await connected(url)
     tables = ("accounts", "people", "memberships", "credentials", "audit_events", "audit_heads")
     indexes = await _drop_indexes(connection, tables)
     accounts, now = keys // KEYS_PER_ACCOUNT, int(time.time() * 1000)
-    for table, columns, rows in (
-        ("accounts", _ACCOUNT_COLUMNS, _accounts(accounts, now)),
-        ("people", _PEOPLE_COLUMNS, _people(accounts, now)),
-        ("memberships", _MEMBER_COLUMNS, _memberships(accounts, now)),
-        ("credentials", _KEY_COLUMNS, _keys(keys, now)),
-    ):
-        for chunk in _chunks(rows):
-            await connection.copy_records_to_table(table, records=chunk, columns=columns)
+    # Computing IDs takes longer than writing rows, so each processor takes a part.
+    parts = min(os.cpu_count() or 1, max(1, accounts // _CHUNK_OF_ACCOUNTS))
+    with ProcessPoolExecutor(parts, mp_context=multiprocessing.get_context("spawn")) as pool:
+        loop, bounds = asyncio.get_running_loop(), [accounts * part // parts for part in range(parts + 1)]
+        await asyncio.gather(
+            *(loop.run_in_executor(pool, _copy, url, range(*bound), now) for bound in itertools.pairwise(bounds))
+        )
     await connection.execute(_EVENTS)
     await connection.execute(_HEADS)
     for index in indexes:
@@ -110,24 +111,51 @@ async def _drop_indexes(connection: asyncpg.Connection, tables: Iterable[str]) -
     return [*again, *(row["indexdef"] for row in found)]
 
 
-def _accounts(count: int, now: int) -> Iterator[tuple[Any, ...]]:
-    for n in range(count):
+def _copy(url: str, accounts: range, now: int) -> None:
+    """Write these accounts with all that they have; a process of its own."""
+    asyncio.run(_copy_all(url, accounts, now))
+
+
+async def _copy_all(url: str, accounts: range, now: int) -> None:
+    connection = await connected(url)
+    for first in range(accounts.start, accounts.stop, _CHUNK_OF_ACCOUNTS):
+        some = range(first, min(first + _CHUNK_OF_ACCOUNTS, accounts.stop))
+        for table, columns, rows in (
+            ("accounts", _ACCOUNT_COLUMNS, _accounts(some, now)),
+            ("people", _PEOPLE_COLUMNS, _people(some, now)),
+            ("memberships", _MEMBER_COLUMNS, _memberships(some, now)),
+            ("credentials", _KEY_COLUMNS, _keys(some, now)),
+        ):
+            await connection.copy_records_to_table(table, records=list(rows), columns=columns)
+    await connection.close()
+
+
+async def connected(url: str) -> asyncpg.Connection:
+    """A connection that fills tables."""
+    connection = await asyncpg.connect(url)
+    # What is copied in refers to what is there; to look it up for each row would take longer than all the rest.
+    await connection.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
+    return connection
+
+
+def _accounts(numbers: range, now: int) -> Iterator[tuple[Any, ...]]:
+    for n in numbers:
         yield account_id(n), f"Company {n} Ltd", f"company {n} ltd", "corporate", "enabled", KEYS_PER_ACCOUNT, now
 
 
-def _people(count: int, now: int) -> Iterator[tuple[Any, ...]]:
-    for n in range(count):
+def _people(numbers: range, now: int) -> Iterator[tuple[Any, ...]]:
+    for n in numbers:
         yield _person_id(n), f"owner-{n}@example.com", now, now
 
 
-def _memberships(count: int, now: int) -> Iterator[tuple[Any, ...]]:
-    for n in range(count):
+def _memberships(numbers: range, now: int) -> Iterator[tuple[Any, ...]]:
+    for n in numbers:
         yield account_id(n), _person_id(n), f"Owner {n}", "owner", now
 
 
-def _keys(count: int, now: int) -> Iterator[tuple[Any, ...]]:
+def _keys(numbers: range, now: int) -> Iterator[tuple[Any, ...]]:
     public_key = public_key_of(SEED)
-    for a in range(count // KEYS_PER_ACCOUNT):
+    for a in numbers:
         account = account_id(a)
         for n in range(a * KEYS_PER_ACCOUNT, (a + 1) * KEYS_PER_ACCOUNT):
             email, by = f"integration-{n}@example.com", f"owner-{a}@example.com"
@@ -140,13 +168,3 @@ def _person_id(number: int) -> str:
 
 def _bytes_of(text: str) -> Any:
     return lambda count: hashlib.blake2b(text.encode(), digest_size=count).digest()
-
-
-def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    chunk: list[tuple[Any, ...]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    yield chunk

@@ -54,7 +54,6 @@ class Worker:
         self._changed = max(1, keys // KEYS_PER_ACCOUNT // 10)
         self._accounts = keys // KEYS_PER_ACCOUNT
         self._verified = (self._accounts - self._changed) * KEYS_PER_ACCOUNT
-        self._cached: list[str] = []
 
     async def start(self) -> None:
         self._keys.start()
@@ -77,13 +76,13 @@ class Worker:
                 assert await self._keys.find(each) is not None
 
         await asyncio.gather(*(work() for _ in range(_FILLS_AT_ONCE)))
-        lease = self._keys._lease
-        self._cached = list(lease._entries)
-        assert len(self._cached) <= count
-        return {"cached": len(self._cached)}
+        cached = len(self._keys)
+        assert cached <= count
+        return {"cached": cached}
 
     async def warm(self, count: int) -> list[float]:
-        return await self._verify(count, lambda: self._dice.choice(self._cached), cold=False)
+        cached = list(self._keys._lease._entries)
+        return await self._verify(count, lambda: self._dice.choice(cached), cold=False)
 
     async def cold(self, count: int) -> list[float]:
         """Keys that are not in the cache: whichever of all there are, taken out of it first if need be."""
