@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from support.server import Server, choose_engine, running
+from support.server import ENGINES, Server, choose_engine, running
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engines(*names): the database engines that a test runs on, one after the other")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of tests/http on each engine, others on SQLite, unless they are marked."""
+    marked = metafunc.definition.get_closest_marker("engines")
+    if marked is not None or "http" in metafunc.definition.path.parts:
+        metafunc.parametrize("engine", marked.args if marked else ENGINES, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def engine() -> str:
-    """The database engine that servers are started on; tests/http has one of its own, which is each in turn."""
-    return "sqlite"
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database engine that servers are started on."""
+    return str(getattr(request, "param", "sqlite"))
 
 
 @pytest.fixture(scope="session", autouse=True)

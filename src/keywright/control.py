@@ -1,4 +1,4 @@
-"""What the control plane's edges work with, REST and pages alike; put together once by `app.py`."""
+"""What the control plane's edges work with, REST and pages alike; put together once by `app/`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from keywright.formats import RandomBytes
+from keywright.freshness import Receipts
 from keywright.identity import Passwords
 from keywright.identity.throttle import Throttle
 from keywright.keyring import Sealer
@@ -28,12 +29,13 @@ class Control:
         outbox: takes mail to people, in the transaction of what it tells of.
         wake_mail: sends what was committed to the outbox, now instead of in a moment.
         tokens: gives access tokens to clients.
+        receipts: waits until what was revoked is refused everywhere.
         metrics: counts.
         random_bytes: unpredictable bytes.
         is_ready: raises Unavailable, with the reason, while calls cannot be answered truthfully.
         start: called once before the first request.
         stop: called once after the last request.
-        throttle: counts sign-ins and the like, in this process.
+        throttle: counts sign-ins and the like.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Control:
     outbox: Outbox
     wake_mail: Callable[[], None]
     tokens: TokenService
+    receipts: Receipts
     metrics: Metrics
     random_bytes: RandomBytes
     is_ready: Callable[[], Awaitable[None]]

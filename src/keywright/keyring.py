@@ -7,6 +7,7 @@ ciphertext with its tag. What a secret is bound to, such as a Client ID, is asso
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keywright.errors import Unavailable
+from keywright.errors import Conflict, Unavailable
 from keywright.formats import RandomBytes
 from keywright.private_file import alone_in, write_private_file
 
@@ -78,6 +79,13 @@ class Keyring:
                 "this key cannot be verified now; the operator of this Keywright has been told why",
                 private=f"the sealed secret of {bound_to} does not open: database and keyring do not belong together",
             ) from error
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """Return a hash for each key and its name, that of the current one at the end; none tells of its key."""
+        names = [*(name for name in self.keys if name != self.current), self.current]
+        return tuple(
+            hashlib.sha256(b"keyring\0%s\0%s" % (name.encode(), self.keys[name])).hexdigest() for name in names
+        )
 
     def sealed_by(self, sealed: bytes) -> str:
         """Return the name of the key that sealed this."""
@@ -172,6 +180,28 @@ def load_or_create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:
         else:
             return keyring
     return _read(file)
+
+
+def create_keyring(file: Path, random_bytes: RandomBytes) -> Keyring:
+    """Make a new keyring, to be handed to all nodes of a deployment.
+
+    Args:
+        file: where; it must not be there.
+        random_bytes: makes the first key.
+
+    Returns:
+        The keyring.
+
+    Raises:
+        Conflict: the file is there; it is left as it is.
+        Unavailable: it cannot be written.
+    """
+    keyring = Keyring("k1", {"k1": random_bytes(_KEY_BYTES)})
+    try:
+        _write(file, keyring, replace=False)
+    except FileExistsError as error:
+        raise Conflict(f"{file} is there already, and stays as it is; choose another name") from error
+    return keyring
 
 
 def add_sealing_key(file: Path, random_bytes: RandomBytes) -> Keyring:

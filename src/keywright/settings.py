@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from keywright.errors import Fault, InvalidRequest
+from keywright.valkey.address import parse_valkey_url
 
 ENVIRONMENT_PREFIX = "KEYWRIGHT_"
 CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
@@ -34,6 +35,9 @@ DATABASE_FILE = "keywright.db"
 _CLIENT_VARIABLES = frozenset(
     {"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_ALGORITHM", CONFIG_VARIABLE}
 )
+# One or more of host[:port] with commas between them, or nothing: then the host is among the options.
+_HOST = r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]@/,]*)(:\d{1,5})?"
+_HOSTS = re.compile(f"{_HOST}(,{_HOST})*", re.ASCII)
 
 
 def _default_data_dir() -> Path:
@@ -46,21 +50,32 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid")
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the database, keyring and nonces.")
+    role: Literal["all", "control", "gateway"] = Field(
+        default="all", description="Which listeners this node has: all, or control or gateway alone."
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address of the control plane.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the control plane; 0 picks a free one.")
     gateway_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the data plane.")
     gateway_port: int = Field(default=8081, ge=0, le=65535, description="Port of the data plane; 0 picks a free one.")
     gateway_workers: int = Field(default=1, ge=1, le=64, description="Processes that verify requests.")
+    drain_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="How long a node goes on answering after SIGTERM while /readyz says no, for balancers to notice.",
+    )
     database_url: str | None = Field(
         default=None,
         repr=False,
         description="sqlite:////absolute/path.db or postgresql://user:password@host:port/name; default: in data_dir.",
     )
     database_connections: int = Field(
-        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
+        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; three more write."
     )
     valkey_url: str | None = Field(
-        default=None, description="Shared nonce store; this version keeps nonces on the host."
+        default=None,
+        repr=False,
+        description="Nonces and rate limits of many hosts, valkey://user:password@host:port; default: on this host.",
     )
     public_url: str | None = Field(
         default=None, description="Where people reach the control plane; default: its address."
@@ -108,9 +123,22 @@ class Settings(BaseSettings):
         le=200_000_000,
         description="Most nonces remembered on this host; about 660 for each signed request per second.",
     )
+    lease_seconds: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=30,
+        description="How long a deletion waits at most for a verifier that is cut off, and how long verifiers go on"
+        " with cached keys when PostgreSQL is away.",
+    )
     credential_cache_size: int = Field(default=100_000, ge=1, description="Most keys each verifying process keeps.")
     session_hours: int = Field(default=12, ge=1, le=720, description="How long a sign-in lasts.")
     invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation can be accepted.")
+    password_memory_mib: int = Field(
+        default=64,
+        ge=19,
+        le=1024,
+        description="Memory and time that hashing a password takes, in MiB; passwords set before keep what they had.",
+    )
     smtp_url: str | None = Field(
         default=None,
         repr=False,
@@ -152,11 +180,13 @@ class Settings(BaseSettings):
         if value.startswith("postgres://"):
             value = value.replace("postgres://", "postgresql://", 1)
         if value.startswith("postgresql://"):
-            try:
-                has_name = len(urlsplit(value).path) > 1 or "dbname=" in value
-            except ValueError as error:
-                raise ValueError("escape odd characters in user and password, such as @ with %40") from error
-            if not has_name:
+            authority, _, rest = value.removeprefix("postgresql://").partition("/")
+            name, _, options = rest.partition("?")
+            who, _, hosts = authority.rpartition("@")
+            # A sign that ends the password too early would make a port of it, and the driver's complaint would show it.
+            if not _HOSTS.fullmatch(hosts) or re.search(r"[?#\[\]]", who) or "@" in name:
+                raise ValueError("escape odd characters in user and password, such as @ with %40 and / with %2F")
+            if not name and "dbname=" not in options:
                 raise ValueError("must name the database: postgresql://user:password@host:port/name")
             return value
         if not value.startswith("sqlite:///"):
@@ -167,10 +197,11 @@ class Settings(BaseSettings):
 
     @field_validator("valkey_url")
     @classmethod
-    def _no_valkey_yet(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("this version remembers nonces in data_dir, shared by the host; leave valkey_url out")
-        return None
+    def _valkey(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parse_valkey_url(value)
+        return value
 
     @field_validator("public_url", "api_origin", "token_issuer")
     @classmethod

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import sqlite3
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
 import keywright
+from support import data
 from support.browser import local
 from support.mail import mail_to
 from support.server import PASSWORD, Server, run_cli, wait_until
@@ -101,8 +100,7 @@ def rows(page: Page) -> Any:
 
 def change(server: Server, statement: str, *values: Any) -> None:
     """Change the database file past the server, as time would."""
-    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=20)) as database, database:
-        assert database.execute(statement, values).rowcount > 0
+    data.change(server.data_dir, statement, *values)
 
 
 def let_proof_grow_old(server: Server, user_id: str) -> None:

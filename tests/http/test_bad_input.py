@@ -6,13 +6,13 @@ import base64
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from support.data import Data, looking_into
 from support.raw import RawAnswer, chunked_request, exchange, raw_request
 from support.server import Server
 
@@ -86,16 +86,16 @@ class Ground:
     names: dict[str, str]
     token: str
     cookie: str
-    database: sqlite3.Connection = field(repr=False)
+    database: Data = field(repr=False)
 
     def rows(self) -> dict[str, int]:
-        return {table: self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+        return {table: self.database.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
 
     def state(self) -> Any:
         """What any write would change: each chain's head, rows, and what is decided without new ones."""
-        heads = self.database.execute("SELECT chain, seq, hash FROM audit_heads ORDER BY chain").fetchall()
-        decided = self.database.execute("SELECT id, api_access, active_credentials FROM accounts ORDER BY id")
-        return self.rows(), heads, decided.fetchall()
+        heads = self.database.rows("SELECT chain, seq, hash FROM audit_heads ORDER BY chain")
+        decided = self.database.rows("SELECT id, api_access, active_credentials FROM accounts ORDER BY id")
+        return self.rows(), heads, decided
 
     def path(self, call: str) -> tuple[bytes, bytes]:
         method, path = call.split()
@@ -135,11 +135,10 @@ def ground(server: Server) -> Iterator[Ground]:
         {"email": f"{os.urandom(4).hex()}@example.com", "name": "Kim", "role": "viewer"},
         caller=server.operator,
     ).json
-    database = sqlite3.connect(f"file:{server.data_dir / 'keywright.db'}?mode=ro", uri=True, isolation_level=None)
     names = {"A": account, "U": user["userId"], "I": user["invitationUrl"].rpartition("/")[2], "C": "ck_x"}
     cookie = server.person(account, "owner").headers["Cookie"]
-    yield Ground(server, names, server.token("platform"), cookie, database)
-    database.close()
+    with looking_into(server.data_dir) as database:
+        yield Ground(server, names, server.token("platform"), cookie, database)
 
 
 @pytest.fixture(autouse=True)

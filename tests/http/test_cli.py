@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support import data
 from support.server import Server, run_cli, running, signed
 
 
@@ -24,10 +25,10 @@ def test_an_operator_token_is_printed_alone_and_kept_as_a_hash(data_dir: Path):
     token = made.stdout.removesuffix("\n")
     assert token.startswith("kwop_")
     assert "\n" not in token
-    for file in data_dir.rglob("*"):
-        if file.is_file():
-            assert token.encode() not in file.read_bytes()
-            assert bytes.fromhex(token[5:]) not in file.read_bytes()
+    stored = {str(file): file.read_bytes() for file in data_dir.rglob("*") if file.is_file()}
+    stored |= dict(data.stored_bytes(data_dir))
+    for form in (token.encode(), token[5:].encode(), bytes.fromhex(token[5:])):
+        assert not [name for name, content in stored.items() if form in content]
     again = run_cli("operator-token", "create", "Maria", data_dir=data_dir)
     assert again.returncode == 1
     assert "choose another name" in again.stderr
@@ -45,8 +46,10 @@ def test_a_deleted_operator_token_ends_at_once(server: Server):
     assert server.call("GET", "/v1/accounts", headers=headers).code == "unauthenticated"
 
 
-def test_accounts_people_and_access_are_administered(data_dir: Path):
-    assert as_json("migrate", data_dir=data_dir)["before"] is None
+def test_accounts_people_and_access_are_administered(data_dir: Path, engine: str):
+    migrated = as_json("migrate", data_dir=data_dir)
+    # A PostgreSQL database is made by its administrator, here with the schema in it.
+    assert migrated["before"] == {"sqlite": None, "postgresql": migrated["after"]}[engine]
     account = as_json("account", "create", "Acme Ltd", "--type", "corporate", data_dir=data_dir)["accountId"]
     assert as_json("account", "list", data_dir=data_dir)[0]["name"] == "Acme Ltd"
     assert as_json("account", "show", account, data_dir=data_dir)["apiAccess"] == "not_requested"
@@ -126,14 +129,10 @@ def test_the_audit_trail_is_verified_online_and_as_an_export(data_dir: Path, tmp
 
 
 def test_a_tampered_database_is_found_with_status_1(data_dir: Path):
-    import sqlite3  # noqa: PLC0415
-
     as_json("migrate", data_dir=data_dir)
     account = as_json("account", "create", "A", "--type", "corporate", data_dir=data_dir)["accountId"]
     as_json("access", "enable", account, data_dir=data_dir)
-    with sqlite3.connect(data_dir / "keywright.db") as connection:
-        connection.execute("UPDATE audit_events SET at = '2020-01-01T00:00:00.000Z' WHERE seq = 2")
-    connection.close()
+    data.change(data_dir, "UPDATE audit_events SET at = '2020-01-01T00:00:00.000Z' WHERE seq = 2")
     done = run_cli("audit", "verify", data_dir=data_dir)
     assert done.returncode == 1
     assert f"{account} is broken at event 2" in done.stdout
@@ -157,6 +156,7 @@ def test_a_new_sealing_key_reseals_what_is_there(data_dir: Path):
         assert server.verify(signed(key)).code == "accepted"
 
 
+@pytest.mark.engines("sqlite")
 @pytest.mark.parametrize("arguments", [("credential", "list", "acc_x"), ("audit", "verify"), ("account", "list")])
 def test_a_mistyped_folder_is_not_taken_for_an_empty_deployment(arguments: tuple[str, ...], tmp_path: Path):
     done = run_cli(*arguments, data_dir=tmp_path / "mistyped")
@@ -206,3 +206,13 @@ def test_signing_commands_load_nothing_of_the_server():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_listeners_are_forked_before_anything_that_only_one_of_them_serves_with_is_loaded():
+    code = (
+        "import sys, keywright.cli.serve, keywright.app, keywright.serving, threading\n"
+        "dear = ('litestar', 'jinja2', 'webauthn', 'alembic', 'prometheus_client')\n"
+        "print([name for name in dear if name in sys.modules], threading.active_count())"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[] 1\n"

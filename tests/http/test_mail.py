@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
 
+from support import data
 from support.mail import MailServer, all_mail, mail_server, mail_to, waiting
 from support.server import PASSWORD, Answer, Caller, Server, run_cli, running, wait_until
 
@@ -49,12 +48,6 @@ class Post:
         return sorted(new, key=lambda mail: str(mail["To"]))
 
 
-@contextlib.contextmanager
-def sqlite3_open(server: Server) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=20)) as database, database:
-        yield database
-
-
 @pytest.fixture(scope="module", params=["smtp", "files"])
 def post(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     if request.param == "smtp":
@@ -68,9 +61,9 @@ def post(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def add_operator(server: Server, email: str) -> None:
-    with sqlite3_open(server) as database:
-        database.execute("INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)", [f"usr_{email}", email])
-        database.execute("INSERT INTO operators (person_id, name, created_at) VALUES (?, 'Maria', 1)", [f"usr_{email}"])
+    person = f"usr_{email}"
+    data.change(server.data_dir, "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)", person, email)
+    data.change(server.data_dir, "INSERT INTO operators (person_id, name, created_at) VALUES (?, 'Maria', 1)", person)
 
 
 def recipients(mails: list[EmailMessage]) -> list[str]:
@@ -87,10 +80,10 @@ def create(server: Server, account: str, caller: Caller, email: str, label: str 
 def assert_kept_to_itself(post: Post, *secrets: str) -> None:
     """Links and secrets are in no log and no database file, addresses in no line on mail."""
     server = post.server
-    files = [file for file in server.data_dir.iterdir() if file.name.startswith("keywright.db")]
+    stored = dict(data.stored_bytes(server.data_dir))
     for secret in secrets:
         assert secret not in server.log
-        assert all(secret.encode() not in file.read_bytes() for file in files)
+        assert not [name for name, content in stored.items() if secret.encode() in content]
     assert "@acme.example" not in "".join(line for line in server.log.splitlines() if '"mail_' in line)
 
 
@@ -300,8 +293,7 @@ def test_settings_of_mail_are_checked_and_the_password_is_masked(tmp_path_factor
 
 
 def make_due(server: Server, *, at: int = 0) -> None:
-    with sqlite3_open(server) as database:
-        assert database.execute("UPDATE outgoing_mail SET next_attempt_at = ?", [at]).rowcount
+    data.change(server.data_dir, "UPDATE outgoing_mail SET next_attempt_at = ?", at)
 
 
 def failed(server: Server) -> float:

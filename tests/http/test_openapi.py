@@ -36,6 +36,7 @@ CALLS = {
     "GET /v1/accounts/{account_id}/credentials": 200,
     "DELETE /v1/accounts/{account_id}/credentials/{client_id}": 200,
     "GET /v1/accounts/{account_id}/audit-events": 200,
+    "GET /v1/nodes": 200,
     "POST /auth/token": 200,
     "GET /healthz": 200,
     "GET /readyz": 200,

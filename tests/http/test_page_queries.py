@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +18,9 @@ from keywright.identity.factor_store import insert_passkey
 from keywright.identity.secrets import token_hash
 from keywright.keyring import KeyringFile
 from keywright.settings import Settings
-from keywright.storage.sqlite import SqliteDatabase
+from keywright.storage import open_database
 from keywright.web import create_pages
+from support import data
 from support.queries import counted, in_process
 from support.reading import Page
 from support.server import PASSWORD, run_cli
@@ -92,24 +91,21 @@ class World:
         await self.call("POST", f"/v1/accounts/{asking}/api-access/requests", {"message": "please"})
         rita = await self.invite(asking, "rita@bank.example")
         self.operator = await self.sign_in("rita@bank.example", rita)
-        with closing(sqlite3.connect(self.data_dir / "keywright.db", timeout=20)) as database, database:
-            database.execute("DELETE FROM memberships WHERE person_id = ?", [rita["userId"]])
-            database.execute("INSERT INTO operators VALUES (?, 'Rita', 1)", [rita["userId"]])
-            database.execute(
-                "INSERT INTO password_resets VALUES (?, ?, 1, 9e15)", [token_hash(RESET), waiting["userId"]]
+        with data.looking_into(self.data_dir) as look:
+            look.change("DELETE FROM memberships WHERE person_id = ?", rita["userId"])
+            look.change("INSERT INTO operators VALUES (?, 'Rita', 1)", rita["userId"])
+            values = (token_hash(RESET), waiting["userId"])
+            look.change("INSERT INTO password_resets VALUES (?, ?, 1, 9000000000000000)", *values)
+            look.change(
+                "INSERT INTO passkeys SELECT ?, id, 'Laptop', ?, 0, 1, NULL FROM people WHERE email = ?",
+                *(PASSKEY, b"\0", "olga@acme.example"),
             )
-            database.execute(
-                "INSERT INTO passkeys SELECT ?, id, 'Laptop', x'00', 0, 1, NULL FROM people WHERE email = ?",
-                [PASSKEY, "olga@acme.example"],
-            )
-            for number in range(USERS):
-                database.execute(
-                    "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)",
-                    [f"usr_{number}", f"{number}@acme.example"],
-                )
-                row = [account, f"usr_{number}", "Kim", "viewer", number]
-                database.execute("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", row)
-        database = SqliteDatabase(self.data_dir / "keywright.db", clock)
+            users = [f"usr_{number}" for number in range(USERS)]
+            people = [(user, f"{user}@acme.example") for user in users]
+            look.change_many("INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)", people)
+            members = [(account, user, "Kim", "viewer", number) for number, user in enumerate(users)]
+            look.change_many("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", members)
+        database = open_database(data.url_of(self.data_dir), clock)
         async with database.write() as session:
             actor, subject = {"kind": "person", "id": "usr_1", "name": "olga"}, {"kind": "user", "id": "usr_1"}
             for _ in range(EVENTS):
@@ -156,7 +152,7 @@ def routes() -> list[str]:
 
 
 async def test_no_page_asks_more_than_five_questions(tmp_path: Path):
-    settings = Settings(data_dir=tmp_path / "data")
+    settings = data.settings_of(tmp_path / "data")
     async with in_process(settings) as client:
         world = World(client, settings.data_dir)
         await world.fill()
@@ -175,7 +171,7 @@ async def test_no_page_asks_more_than_five_questions(tmp_path: Path):
 
 
 async def test_pages_further_on_and_filters_ask_no_more(tmp_path: Path):
-    settings = Settings(data_dir=tmp_path / "data")
+    settings = data.settings_of(tmp_path / "data")
     async with in_process(settings) as client:
         world = World(client, settings.data_dir)
         await world.fill()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,8 @@ import httpx2
 import pytest
 
 from keywright import audit
-from keywright.storage.sqlite import SqliteDatabase
+from keywright.storage import open_database
+from support import data
 from support.mail import mail_to
 from support.reading import Page
 from support.server import PASSWORD, Caller, Server, run_cli
@@ -57,8 +56,7 @@ def activity_of(account: str) -> str:
 
 def change(server: Server, statement: str, *values: Any) -> None:
     """Change the database past the server."""
-    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        assert database.execute(statement, values).rowcount > 0, statement
+    data.change(server.data_dir, statement, *values)
 
 
 def forget_proof(server: Server, who: Caller) -> None:
@@ -411,15 +409,17 @@ def test_what_people_are_called_is_shown_as_text(server: Server, visit: Visit, a
 
 def test_many_users_come_in_pages(server: Server, visit: Visit, account: str, owner: Caller):
     prefix = os.urandom(4).hex()
-    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        for number in range(230):
-            person = f"usr_{prefix}{number:03}"
-            database.execute(
-                "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)", [person, f"{person}@example.com"]
-            )
-            # Joined in threes at the same moment, so that a page can end among them.
-            row = [account, person, "Kim", "viewer", 9_000_000_000_000 + number // 3]
-            database.execute("INSERT INTO memberships VALUES (?, ?, ?, ?, ?)", row)
+    people = [f"usr_{prefix}{number:03}" for number in range(230)]
+    with data.looking_into(server.data_dir) as database:
+        database.change_many(
+            "INSERT INTO people (id, email, created_at) VALUES (?, ?, 1)",
+            [(person, f"{person}@example.com") for person in people],
+        )
+        # Joined in threes at the same moment, so that a page can end among them.
+        database.change_many(
+            "INSERT INTO memberships VALUES (?, ?, ?, ?, ?)",
+            [(account, person, "Kim", "viewer", 9_000_000_000_000 + at // 3) for at, person in enumerate(people)],
+        )
     page = visit.get(users_of(account))
     seen = [row["Name and email"] for row in page.rows()]
     pages = 1
@@ -653,7 +653,7 @@ def test_the_csv_file_holds_what_the_page_tells(server: Server, visit: Visit, ac
 async def test_a_long_activity_is_downloaded_in_pieces_and_holds(
     server: Server, visit: Visit, account: str, tmp_path: Path
 ):
-    database = SqliteDatabase(server.data_dir / "keywright.db", time.time)
+    database = open_database(data.url_of(server.data_dir), time.time)
     async with database.write() as session:
         actor, subject = {"kind": "local", "id": "root", "name": "root"}, {"kind": "account", "id": account}
         for _ in range(1200):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
 from functools import cached_property
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -21,6 +19,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 
 from keywright.settings import load_settings
 from keywright.web import create_pages, with_security_headers
+from support import data
 from support.reading import Page
 from support.server import PASSWORD, Caller, Server, run_cli, running
 from support.visit import Visit
@@ -89,10 +88,9 @@ class Site:
         self.client.cookies.clear()
         return answer
 
-    def everything(self) -> list[str]:
+    def everything(self) -> dict[str, list[str]]:
         """All that the database holds, but for mail, which leaves when it may."""
-        with closing(sqlite3.connect(self.server.data_dir / "keywright.db", timeout=20)) as database:
-            return [line for line in database.iterdump() if not line.startswith('INSERT INTO "outgoing_mail"')]
+        return data.every_row(self.server.data_dir, without="outgoing_mail")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import keywright
+from support import data
 from support.reading import Page
 from support.server import PASSWORD, Caller, Server, signed
 from support.visit import Visit
@@ -55,12 +55,8 @@ def page_algorithm(page: Page) -> str:
 
 def forget_proof(server: Server, who: Caller, *, minutes: float = 11) -> None:
     """Let the person's last proof be older than it is."""
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=30) as database:
-        changed = database.execute(
-            "UPDATE sessions SET proved_at = proved_at - ? WHERE person_id = ?", (int(minutes * 60_000), who.user_id)
-        )
-    database.close()
-    assert changed.rowcount > 0
+    statement = "UPDATE sessions SET proved_at = proved_at - ? WHERE person_id = ?"
+    data.change(server.data_dir, statement, int(minutes * 60_000), who.user_id)
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "hmac-sha256"])
@@ -234,13 +230,9 @@ def test_access_is_asked_for_and_its_state_shown(server: Server):
 def test_unused_keys_stand_out(server: Server, visit: Visit, account: str):
     old, used, new = server.key(account, label="old"), server.key(account, label="used"), server.key(account)
     now = int(time.time() * 1000)
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=30) as database:
-        for key, last_used in ((old, None), (used, now - DAY_MS)):
-            database.execute(
-                "UPDATE credentials SET created_at = ?, last_used_at = ? WHERE client_id = ?",
-                (now - 91 * DAY_MS, last_used, key.client_id),
-            )
-    database.close()
+    for key, last_used in ((old, None), (used, now - DAY_MS)):
+        statement = "UPDATE credentials SET created_at = ?, last_used_at = ? WHERE client_id = ?"
+        data.change(server.data_dir, statement, now - 91 * DAY_MS, last_used, key.client_id)
     marked = [
         row["Client ID"] for row in visit.get(keys_of(account)).rows() if "Unused for 90 days" in row["Last used"]
     ]

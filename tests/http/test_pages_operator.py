@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
+from support import data
 from support.mail import mail_to
 from support.reading import Form, Page
 from support.server import PASSWORD, Caller, Server, run_cli, signed
@@ -61,12 +60,11 @@ def ask(server: Server, account: str, message: str | None = None) -> Caller:
 
 def forget_proof(server: Server, who: Caller) -> None:
     """Let someone's last proof be more than ten minutes old."""
-    with closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        database.execute(
-            "UPDATE sessions SET proved_at = proved_at - 660000"
-            " WHERE person_id = (SELECT id FROM people WHERE email = ?)",
-            [who.email],
-        )
+    data.change(
+        server.data_dir,
+        "UPDATE sessions SET proved_at = proved_at - 660000 WHERE person_id = (SELECT id FROM people WHERE email = ?)",
+        who.email,
+    )
 
 
 def status_of(server: Server, account: str) -> str:
@@ -221,8 +219,8 @@ def test_requests_are_decided_where_they_stand(server: Server, visit: Visit):
 
 def test_requests_come_in_pages_and_one_stays_on_ones_page(server: Server, visit: Visit, tmp_path):
     accounts = {server.account(name=f"Paged {number:02}", enabled=False): number for number in range(23)}
-    with closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        database.executemany(
+    with data.looking_into(server.data_dir) as database:
+        database.change_many(
             "UPDATE accounts SET api_access = 'requested', api_access_requested_by = 'kim@example.com',"
             " api_access_requested_at = ? WHERE id = ?",
             [(number + 1, account) for account, number in accounts.items()],
@@ -302,8 +300,7 @@ def test_a_user_is_invited_and_invited_again(server: Server, visit: Visit):
     user_id = re.findall(r"/users/(usr_\w+)/invite", visit.answer.text)[0]
     again = at(account, f"/users/{user_id}/invite")
     assert "was invited less than a minute ago" in fill_in(visit, again, again).notices[0]
-    with closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=30)) as database, database:
-        database.execute("UPDATE invitations SET created_at = created_at - 60000 WHERE person_id = ?", [user_id])
+    data.change(server.data_dir, "UPDATE invitations SET created_at = created_at - 60000 WHERE person_id = ?", user_id)
     second = fill_in(visit, again, again).one(id="invitation").text
     assert first != second
     assert len(letters_to(server, who, "invitation")) == 2

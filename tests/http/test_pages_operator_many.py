@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
+import re
 from collections.abc import Iterator
-from contextlib import closing
 from urllib.parse import quote_plus
 
 import pytest
 from test_pages_operator import add_operator
 
-from keywright.settings import Settings
+from support import data
 from support.queries import counted, in_process
 from support.reading import Page
 from support.server import Caller, Server, running
@@ -41,8 +40,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             asked = (number, "kim@example.com") if state == "requested" else (None, None)
             kind = "partner" if number % 3 == 0 else "corporate"
             rows.append((f"acc_{number:020d}", name, name.casefold(), kind, state, number + 1, number + 1, *asked))
-        with closing(sqlite3.connect(found.data_dir / "keywright.db", timeout=30)) as database, database:
-            database.executemany(
+        with data.looking_into(found.data_dir) as database:
+            database.change_many(
                 "INSERT INTO accounts (id, name, name_folded, type, api_access, api_access_changed_at, created_at,"
                 " api_access_requested_at, api_access_requested_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
@@ -64,8 +63,7 @@ def visit(crowd: Server, rita: Caller) -> Iterator[Visit]:
 @pytest.fixture(scope="module")
 def in_order(crowd: Server) -> list[str]:
     """Every Account ID as the list must have it, sorted here and not by the database."""
-    with closing(sqlite3.connect(crowd.data_dir / "keywright.db", timeout=30)) as database:
-        rows = database.execute("SELECT name, id FROM accounts").fetchall()
+    rows = data.rows(crowd.data_dir, "SELECT name, id FROM accounts")
     assert len(rows) >= MANY
     return [identifier for _, identifier in sorted((name.casefold().encode(), identifier) for name, identifier in rows)]
 
@@ -209,7 +207,7 @@ async def test_no_page_asks_more_than_five_questions(crowd: Server, rita: Caller
         f"{here}/activity",
         f"{here}/activity?before=30",
     ]
-    async with in_process(Settings(data_dir=crowd.data_dir)) as client:
+    async with in_process(data.settings_of(crowd.data_dir)) as client:
         for path in paths:
             with counted() as asked:
                 answer = await client.get(path, headers={**rita.headers, "Accept": "text/html"})
@@ -220,12 +218,32 @@ async def test_no_page_asks_more_than_five_questions(crowd: Server, rita: Caller
 async def test_the_list_walks_the_index_of_names(crowd: Server, rita: Caller, in_order: list[str]):
     """Whatever page of it: no sorting, no scan of the table."""
     for cursor in ("", f"?cursor=after-{in_order[MANY // 2]}", f"?cursor=before-{in_order[MANY // 2]}"):
-        async with in_process(Settings(data_dir=crowd.data_dir)) as client:
+        async with in_process(data.settings_of(crowd.data_dir)) as client:
             with counted() as asked:
                 await client.get(f"/operator/accounts{cursor}", headers=rita.headers)
         (listing,) = [statement for statement in asked if "ORDER BY accounts.name_folded" in statement]
-        with closing(sqlite3.connect(crowd.data_dir / "keywright.db")) as database:
-            plan = database.execute(f"EXPLAIN QUERY PLAN {listing}", ["x"] * listing.count("?")).fetchall()
-        (told,) = [row[3] for row in plan]
-        assert "USING INDEX ix_accounts_name_folded" in told
-        assert told.startswith("SEARCH" if cursor else "SCAN")
+        if data.is_postgresql(crowd.data_dir):
+            told = data.plan(crowd.data_dir, listing)
+            assert "using ix_accounts_name_folded" in told
+            assert "Seq Scan" not in told
+            assert "Sort" not in told
+            assert ("Index Cond" in told) == bool(cursor)
+        else:
+            (told,) = data.plan(crowd.data_dir, listing).splitlines()
+            assert "USING INDEX ix_accounts_name_folded" in told
+            assert told.startswith("SEARCH" if cursor else "SCAN")
+
+
+async def test_the_list_of_one_state_walks_an_index_of_it(crowd: Server, rita: Caller, in_order: list[str]):
+    """However few are in that state: nobody reads past all the others to find them."""
+    for cursor in ("", f"&cursor=after-{in_order[MANY // 2]}", f"&cursor=before-{in_order[MANY // 2]}"):
+        async with in_process(data.settings_of(crowd.data_dir)) as client:
+            with counted() as asked:
+                answer = await client.get(f"/operator/accounts?access=disabled{cursor}", headers=rita.headers)
+        assert answer.status_code == 200
+        (listing,) = [statement for statement in asked if "ORDER BY accounts.name_folded" in statement]
+        assert "accounts.api_access = " in listing
+        told = data.plan(crowd.data_dir, listing)
+        told = told.lower()
+        assert "using ix_accounts_api_access_name" in told or "index ix_accounts_api_access_name" in told, told
+        assert not re.search("scan accounts|seq scan|sort|temp b-tree", told), told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pyotp
 import pytest
 
+from support import data
 from support.reading import Page
 from support.server import PASSWORD, Caller, Server, run_cli
 from support.soft_authenticator import SoftAuthenticator
@@ -43,12 +43,8 @@ def guest(server: Server) -> Iterator[Visit]:
 
 
 def forget_proof(server: Server, who: Caller) -> None:
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=30) as database:
-        changed = database.execute(
-            "UPDATE sessions SET proved_at = proved_at - 660000 WHERE person_id = ?", (who.user_id,)
-        )
-        assert changed.rowcount >= 1
-    database.close()
+    statement = "UPDATE sessions SET proved_at = proved_at - 660000 WHERE person_id = ?"
+    data.change(server.data_dir, statement, who.user_id)
 
 
 def next_code(app: pyotp.TOTP) -> str:

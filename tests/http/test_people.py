@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from keywright.api.session import _cookie
 from keywright.settings import Settings
+from support import data
 from support.mail import mail_to
 from support.server import PASSWORD, Answer, Caller, Server, run_cli
 
@@ -42,12 +42,8 @@ def mailed_path(server: Server, who: str) -> str:
 
 def pass_a_minute(server: Server, invited: Answer) -> None:
     """Make all invitations of someone a minute older."""
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=20) as database:
-        changed = database.execute(
-            "UPDATE invitations SET created_at = created_at - 60000 WHERE person_id = ?", [invited.json["userId"]]
-        )
-        assert changed.rowcount
-    database.close()
+    statement = "UPDATE invitations SET created_at = created_at - 60000 WHERE person_id = ?"
+    data.change(server.data_dir, statement, invited.json["userId"])
 
 
 def remove(server: Server, account: str, user_id: str, *, caller: Caller | None = None) -> None:
@@ -100,12 +96,8 @@ def test_passwords_that_are_too_short_or_too_long(server: Server, account: str):
 
 def test_an_invitation_that_has_run_out(server: Server, account: str):
     invited = invite(server, account, address())
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=20) as database:
-        changed = database.execute(
-            "UPDATE invitations SET expires_at = created_at WHERE person_id = ?", [invited.json["userId"]]
-        )
-        assert changed.rowcount == 1
-    database.close()
+    statement = "UPDATE invitations SET expires_at = created_at WHERE person_id = ?"
+    assert data.change(server.data_dir, statement, invited.json["userId"]) == 1
     path = path_of(invited)
     used = server.call("GET", "/v1/invitations/kwi_" + "0" * 64)
     assert server.call("GET", path).json == used.json, "run out and never made look alike"
@@ -222,7 +214,7 @@ def test_an_owner_invites_by_mail_and_never_holds_the_link(server: Server, accou
     link = re.search(r"http\S+/invitations/(kwi_[0-9a-f]{64})$", mail.get_content(), re.MULTILINE)
     assert link is not None
     assert link[1] not in server.log
-    assert link[1].encode() not in (server.data_dir / "keywright.db").read_bytes()
+    assert not [name for name, content in data.stored_bytes(server.data_dir) if link[1].encode() in content]
     assert accept(server, f"/v1/invitations/{link[1]}").status == 204
     assert server.sign_in(who)
 
@@ -267,7 +259,7 @@ def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_do_not_get(server
     assert not cookie["secure"], "the test's server is on loopback without TLS"
     assert int(cookie["max-age"]) == 12 * 3600
     assert cookie.value not in server.log
-    assert cookie.value.encode() not in (server.data_dir / "keywright.db").read_bytes()
+    assert not [name for name, content in data.stored_bytes(server.data_dir) if cookie.value.encode() in content]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from support import data
+from support.data import Data
 from support.server import Answer, Caller, Server, run_cli
 
 # What each caller is answered. 401 is `unauthenticated`, 403 `forbidden`, 404 `not_found`.
@@ -23,6 +25,7 @@ GET    /accounts/A                    200   200   200      200      200    200  
 PUT    /accounts/A/api-access         403   403   403      403      403    403           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
 POST   /accounts/A/api-access/requests 202  202   403      403      403    202           403              | 404             404           404     | 403      202      | 401    401           401           401        401           401             401             401
 GET    /api-access/requests           403   403   403      403      403    403           403              | 403             403           403     | 200      200      | 401    401           401           401        401           401             401             401
+GET    /nodes                         403   403   403      403      403    403           403              | 403             403           403     | 200      200      | 401    401           401           401        401           401             401             401
 POST   /accounts/A/users              201   403   403      403      403    201           403              | 404             404           404     | 201      201      | 401    401           401           401        401           401             401             401
 GET    /accounts/A/users              200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
 GET    /accounts/A/users/U            200   403   403      403      403    200           403              | 404             404           404     | 200      200      | 401    401           401           401        401           401             401             401
@@ -77,12 +80,12 @@ class Place:
     kind: str
     account: str
     callers: dict[str, Caller | None]
-    database: sqlite3.Connection = field(repr=False)
+    database: Data = field(repr=False)
     spare: dict[str, str] = field(default_factory=dict)
 
     def events(self) -> int:
         """How much has ever been changed, in any account."""
-        return int(self.database.execute("SELECT count(*) FROM audit_events").fetchone()[0])
+        return int(self.database.rows("SELECT count(*) FROM audit_events")[0][0])
 
     def add_user(self) -> str:
         """Someone without a password yet."""
@@ -105,19 +108,20 @@ def _signed_out(server: Server, caller: Caller) -> Caller:
 
 def _expired(server: Server, caller: Caller) -> Caller:
     token = caller.headers["Cookie"].partition("=")[2]
-    database = sqlite3.connect(server.data_dir / "keywright.db", timeout=20)
-    with database:
-        changed = database.execute(
-            "UPDATE sessions SET expires_at = created_at WHERE token_hash = ?",
-            [hashlib.sha256(token.encode()).digest()],
-        )
-    assert changed.rowcount == 1
-    database.close()
+    token_hash = hashlib.sha256(token.encode()).digest()
+    statement = "UPDATE sessions SET expires_at = created_at WHERE token_hash = ?"
+    assert data.change(server.data_dir, statement, token_hash) == 1
     return caller
 
 
 @pytest.fixture(scope="module")
-def places(server: Server):
+def database(server: Server) -> Iterator[Data]:
+    with data.looking_into(server.data_dir) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def places(server: Server, database: Data):
     accounts = {kind: server.account(kind) for kind in ROLES}
     people = {kind: {role: server.person(accounts[kind], role) for role in ROLES[kind]} for kind in ROLES}
     strangers = {
@@ -135,7 +139,6 @@ def places(server: Server):
     strangers["deleted_token"] = Caller({"Authorization": f"Bearer {made.stdout.strip()}"})
     assert server.call("GET", "/v1/accounts", caller=strangers["deleted_token"]).status == 200
     assert run_cli("operator-token", "delete", name, data_dir=server.data_dir).returncode == 0
-    database = sqlite3.connect(f"file:{server.data_dir / 'keywright.db'}?mode=ro", uri=True, isolation_level=None)
     found, elsewhere = {}, server.account()
     for kind, account in accounts.items():
         manager = ROLES[kind][0]
@@ -153,8 +156,7 @@ def places(server: Server):
             "expired_session": _expired(server, server.sign_in(people[kind][manager].email)),
         }
         found[kind] = Place(server, kind, account, callers, database)
-    yield found
-    database.close()
+    return found
 
 
 @pytest.mark.parametrize(("kind", "method", "path", "name", "status"), CELLS)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from support import data
 from support.mail import mail_to
 from support.server import PASSWORD, Server, run_cli, signed, wait_until
 
@@ -107,11 +108,12 @@ def test_the_secret_is_shown_once_and_is_nowhere_else(server: Server, algorithm:
     forms = [secret.encode(), hex_secret.encode(), bytes.fromhex(hex_secret)]
     others = server.answers[: shown - 1] + server.answers[shown:]
     assert not [text for text in others if secret in text or hex_secret in text]
-    files = [file for file in server.data_dir.rglob("*") if file.is_file()] + [server.log_file]
-    assert any(file.name.endswith("-wal") for file in files), "the write-ahead log is among what is searched"
-    for file in files:
-        content = file.read_bytes()
-        assert not [form for form in forms if form in content], f"{file} holds the secret"
+    files = {str(file): file.read_bytes() for file in server.data_dir.rglob("*") if file.is_file()}
+    files |= {"the server's log": server.log_file.read_bytes(), **dict(data.stored_bytes(server.data_dir))}
+    assert any("wal" in name for name in files), "the write-ahead log is among what is searched"
+    assert any(client_id.encode() in content for content in files.values()), "what is stored can be found"
+    for name, content in files.items():
+        assert not [form for form in forms if form in content], f"{name} holds the secret"
 
 
 def test_no_signature_and_no_authorization_reaches_the_logs(server: Server):

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from argon2 import PasswordHasher
 from keywright.identity import authenticate_session, begin_totp, confirm_totp, reset_password
 from keywright.keyring import KeyringFile
 from keywright.mail import Outbox
-from keywright.storage.sqlite import SqliteDatabase
+from keywright.storage import open_database
+from support import data
 from support.server import PASSWORD, Caller, Server, run_cli, running, signed
 
 ResultT = TypeVar("ResultT")
@@ -50,7 +50,7 @@ def in_database(server: Server, work: Callable[[Any], Awaitable[ResultT]]) -> Re
     """Run services in the server's own database, as its pages do."""
 
     async def run() -> ResultT:
-        database = SqliteDatabase(server.data_dir / "keywright.db", time.time)
+        database = open_database(data.url_of(server.data_dir), time.time)
         try:
             async with database.write() as session:
                 result = await work(session)
@@ -95,12 +95,8 @@ def make_old(server: Server, caller: Caller, seconds: int = 601) -> None:
         return (await authenticate_session(session, token)).session_id
 
     session_id = in_database(server, find)
-    with sqlite3.connect(server.data_dir / "keywright.db", timeout=20) as connection:
-        changed = connection.execute(
-            "UPDATE sessions SET proved_at = proved_at - ? WHERE id = ?", (seconds * 1000, session_id)
-        )
-        assert changed.rowcount == 1
-    connection.close()
+    statement = "UPDATE sessions SET proved_at = proved_at - ? WHERE id = ?"
+    assert data.change(server.data_dir, statement, seconds * 1000, session_id) == 1
 
 
 # --- throttling ------------------------------------------------------------------------------------------
@@ -245,9 +241,10 @@ def test_password_and_code_are_both_needed(server: Server, account: str, kim: tu
     assert server.call("GET", f"/v1/accounts/{account}/credentials", caller=caller).status == 200
     assert sign_in(server, email, code=code).status == 401, "a code works once"
     assert [sign_in(server, email, code=codes[3]).status for _ in range(2)] == [204, 401]
+    stored = dict(data.stored_bytes(server.data_dir))
     for secret in (app.secret, *codes):
         assert secret not in server.log
-        assert secret.encode() not in (server.data_dir / "keywright.db").read_bytes()
+        assert not [name for name, content in stored.items() if secret.encode() in content]
 
 
 def test_codes_cannot_be_guessed_for_long(server: Server, kim: tuple[str, pyotp.TOTP, list[str]]):

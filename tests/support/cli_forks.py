@@ -12,7 +12,7 @@ import sys
 
 import keywright.app
 import keywright.cli.main
-from keywright.cli import accounts, audit, credentials, keyring, operator_tokens, serve, settings, users  # noqa: F401
+from keywright.cli import accounts, audit, credentials, keyring, migrate, operator_tokens, serve, settings, users  # noqa: F401
 
 
 def run(order: dict) -> None:

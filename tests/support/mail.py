@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
-import sqlite3
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,14 +15,14 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 
+from support import data
 from support.server import Server, wait_until
 
 
 def waiting(server: Server, who: str | None = None) -> int:
     """How many letters have not left yet: to someone, or to anyone."""
-    with contextlib.closing(sqlite3.connect(server.data_dir / "keywright.db", timeout=20)) as database:
-        query = "SELECT count(*) FROM outgoing_mail WHERE recipient = coalesce(?, recipient)"
-        return int(database.execute(query, [who]).fetchone()[0])
+    query = "SELECT count(*) FROM outgoing_mail WHERE recipient = coalesce(?, recipient)"
+    return int(data.rows(server.data_dir, query, who)[0][0])
 
 
 def all_mail(server: Server) -> list[EmailMessage]:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,10 +27,12 @@ class PostgresqlServer:
     """One PostgreSQL server.
 
     Args:
+        standby_of: begin as a copy of this one, which it follows.
+        rules: lines of pg_hba.conf that come before the one that lets everyone in.
         settings: lines of postgresql.conf, as name to value.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, standby_of: PostgresqlServer | None = None, rules: str = "", **settings: str) -> None:
         self._binaries = _find_binaries()
         self.folder = Path(tempfile.mkdtemp(prefix="kw-pg-", dir="/tmp"))  # a socket's path must be short
         # PostgreSQL does not run as root.
@@ -44,15 +47,34 @@ class PostgresqlServer:
             "synchronous_commit": "off",
             "max_connections": "300",
             "shared_buffers": "64MB",
+            "max_wal_size": "'64MB'",  # tests read all of it
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self._has_template = False
+        if standby_of is not None:
+            self.run(
+                "pg_basebackup",
+                "-h",
+                str(standby_of.folder),
+                "-U",
+                "postgres",
+                "-D",
+                str(self.data),
+                "-R",
+                "-c",
+                "fast",
+            )
+            with (self.data / "postgresql.conf").open("a") as file:
+                file.write(f"unix_socket_directories = '{self.folder}'\n")
+            return
         initdb = ["--pgdata", str(self.data), "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"]
         self.run("initdb", *initdb, "--username", "postgres")
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
+        allowed = self.data / "pg_hba.conf"
+        allowed.write_text(f"{rules}\n{allowed.read_text()}")
 
     @property
     def data(self) -> Path:
@@ -96,6 +118,21 @@ class PostgresqlServer:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.05)
 
+    def pause(self) -> None:
+        """Let no process of the server do anything, as when its host hangs."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, what: signal.Signals) -> None:
+        # Each backend is a session of its own, so there is no one group to signal.
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for process in (self._process.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, what)
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT is a fast shutdown, SIGQUIT an immediate one, as after a crash."""
         if self._process is not None:
@@ -132,7 +169,9 @@ class PostgresqlServer:
         with _LOCK:
             if not self._has_template:
                 self.sql(f"CREATE DATABASE {_TEMPLATE}")
-                migrate(self.url(_TEMPLATE))
+                # In a thread, since whoever asks may be in an event loop, and this runs one.
+                with ThreadPoolExecutor(1) as thread:
+                    thread.submit(migrate, self.url(_TEMPLATE)).result()
                 self._has_template = True
             self._databases += 1
             name = f"keywright_{self._databases}"

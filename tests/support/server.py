@@ -23,8 +23,11 @@ import httpx2
 
 import keywright
 from support.postgresql import shared_postgresql
+from support.valkey import shared_valkey
 
 PASSWORD = "correct horse battery"
+# The least that the setting takes. With the default, half of the servers' processor time went into hashing passwords.
+QUICK_PASSWORDS = {"KEYWRIGHT_PASSWORD_MEMORY_MIB": "19"}
 API_URL = "https://api.example.com/v1/payments?currency=EUR"
 
 
@@ -42,14 +45,29 @@ def choose_engine(engine: str) -> None:
 
 
 def environment_of(data_dir: Path) -> dict[str, str]:
-    """The settings of a deployment beside its data directory: its PostgreSQL database, if it has one."""
+    """The settings of a deployment beside its data directory: on PostgreSQL, its databases there and in Valkey."""
     if data_dir not in _environments:
         _environments[data_dir] = {}
         if _engine == "postgresql":
             postgresql = shared_postgresql()
-            url = postgresql.url(postgresql.new_database())
-            _environments[data_dir] = {"KEYWRIGHT_DATABASE_URL": url}
+            _environments[data_dir] = {
+                "KEYWRIGHT_DATABASE_URL": postgresql.url(postgresql.new_database()),
+                "KEYWRIGHT_VALKEY_URL": f"{shared_valkey().url}?db={len(_environments)}",
+            }
     return _environments[data_dir]
+
+
+def set_environment(data_dir: Path, environment: dict[str, str]) -> None:
+    """Say what commands and servers in a data directory are told besides."""
+    _environments[data_dir] = environment
+
+
+def use_postgresql(data_dir: Path, url: str) -> None:
+    """Make a data directory's deployment one on this PostgreSQL database, whatever engine others are on."""
+    engine = _engine
+    choose_engine("postgresql")
+    environment_of(data_dir)["KEYWRIGHT_DATABASE_URL"] = url
+    choose_engine(engine)
 
 
 class CommandLine:
@@ -122,6 +140,8 @@ class Server:
     workers: int = 1
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0  # of the control plane; 0 picks a free one at each start
+    gateway_port: int = 0
+    prefix: tuple[str, ...] = ()  # of its command line, as `ip netns exec NAME`
     process: subprocess.Popen[str] | None = None
     control: str = ""
     data: str = ""
@@ -136,13 +156,19 @@ class Server:
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-W", "error", "-m", "keywright", "serve", "--data-dir", str(self.data_dir)),
-                    *("--port", str(self.port), "--gateway-port", "0", "--gateway-workers", str(self.workers)),
+                    *self.prefix,
+                    # Every warning is an error, but for Litestar's about handlers that take a dependency by its name,
+                    # and Python's (since 3.12) when granian forks workers from a process with a thread.
+                    *(sys.executable, "-W", "error", "-W", "ignore:[paths=", "-W", "ignore:This process (pid="),
+                    *("-m", "keywright"),
+                    *("serve", "--data-dir", str(self.data_dir)),
+                    *("--port", str(self.port), "--gateway-port", str(self.gateway_port)),
+                    *("--gateway-workers", str(self.workers)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**outside, **environment_of(self.data_dir), **self.environment},
+                env={**outside, **QUICK_PASSWORDS, **environment_of(self.data_dir), **self.environment},
                 start_new_session=True,
             )
         assert self.process.stdout is not None
@@ -150,7 +176,9 @@ class Server:
         if not line.startswith("keywright is ready"):
             self.process.stdout.close()
             raise AssertionError(f"the server did not start: {self.log_file.read_text()[-4000:]}")
-        self.control, self.data = (part.split()[-1] for part in line.strip().split(", "))
+        # "keywright is ready: control plane http://..., data plane http://...", or one of the two
+        addresses = {part.split()[0]: part.split()[-1] for part in line.partition(": ")[2].split(", ")}
+        self.control, self.data = addresses.get("control", ""), addresses.get("data", "")
         return self
 
     def stop(self) -> int:

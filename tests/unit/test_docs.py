@@ -65,3 +65,14 @@ def test_links_lead_somewhere(page: Path):
 def test_named_files_exist(page: Path):
     for name in re.findall(r"`((?:src|tests|docs|scripts|benchmarks|requirements)/[\w./-]+)`", page.read_text()):
         assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+def test_every_metric_that_is_named_exists():
+    defined = {
+        name
+        for file in (ROOT / "src/keywright").rglob("*.py")
+        for name in re.findall(r'"(keywright_[a-z_]+)"', file.read_text())
+    }
+    for page in ("operations.md", "scale.md"):
+        for name in re.findall(r"`(keywright_[a-z_]+)", (ROOT / "docs" / page).read_text()):
+            assert name.removesuffix("_total") in defined, f"{page} names {name}"

@@ -43,7 +43,7 @@ def test_every_fault_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("KEYWRIGHT_PROT", "8080")
     (tmp_path / "keywright.toml").write_text('environment = "test"\ncolour = "red"\n')
     with pytest.raises(InvalidRequest) as raised:
-        load_settings(gateway_port=70000, public_url="ftp://x", database_url="mysql://x", valkey_url="redis://x")
+        load_settings(gateway_port=70000, public_url="ftp://x", database_url="mysql://x", valkey_url="redis://")
     fields = {fault.field for fault in raised.value.faults}
     assert fields == {
         *("port", "keywright_prot", "environment", "colour", "gateway_port", "public_url", "database_url", "valkey_url")
@@ -140,3 +140,32 @@ def test_the_password_of_the_mail_server_is_not_shown_with_the_settings():
     found = load_settings(smtp_url="smtp://u:pass-word@mail.example.com", mail_from="keys@example.com")
     assert "pass-word" not in repr(found)
     assert "pass-word" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://keeper:hush@db.example.com:5432/keywright",
+        "postgresql://keeper:hu%2Fsh%40@[::1]:5432/keywright?sslmode=verify-full",
+        "postgresql://keeper:hush@one:5432,two:5432/keywright",
+        "postgresql://keeper@/keywright?host=/run/postgresql",
+        "postgresql://db.example.com/?dbname=keywright",
+    ],
+)
+def test_urls_of_postgresql(url: str):
+    found = load_settings(database_url=url)
+    assert (found.database, found.is_embedded) == (url, False)
+    assert "hu" not in found.database_name
+    assert load_settings(database_url=url.replace("postgresql:", "postgres:")).database == url
+
+
+@pytest.mark.parametrize("password", ["hush/hush", "1/hush", "hush#1", "hush?1", "hush/@", "hush[1"])
+def test_a_password_that_must_be_escaped_is_told_and_not_shown(password: str):
+    with pytest.raises(InvalidRequest, match="%40 and / with %2F") as raised:
+        load_settings(database_url=f"postgresql://keeper:{password}@db.example.com/keywright")
+    assert "hush" not in str(raised.value)
+
+
+def test_a_url_without_a_database_is_a_fault():
+    with pytest.raises(InvalidRequest, match="must name the database"):
+        load_settings(database_url="postgresql://db.example.com")

@@ -11,7 +11,7 @@ from keywright.accounts.principal import Principal
 from keywright.accounts.read import MOST_TOLD, key_manager_emails
 from keywright.errors import Conflict
 from keywright.mail import Letter, Outbox, letters
-from keywright.revocation import note_new_key, note_revocation
+from keywright.revocation import Revocation, last_revocation, note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
 _MEANWHILE = {
@@ -79,7 +79,7 @@ async def set_api_access(
     reason: str | None,
     outbox: Outbox,
     seen: ApiAccess | None = None,
-) -> tuple[Account, bool]:
+) -> tuple[Account, Revocation | None]:
     """Decide on an account's API access: enable it, decline a request, or disable it. Key managers are told by mail.
 
     Args:
@@ -92,7 +92,7 @@ async def set_api_access(
         seen: the state on which the caller decided; None decides on whatever there is.
 
     Returns:
-        The account as it is now, and whether its access was taken away by this, so that its keys must stop at once.
+        The account as it is now, and, if its keys have to stop, the revocation to wait for.
 
     Raises:
         NotFound: no such account for this caller.
@@ -106,11 +106,13 @@ async def set_api_access(
         raise Conflict(f"meanwhile {_MEANWHILE[account.api_access]}, so nothing was changed now; look again and decide")
     status = _decide(account.api_access, enabled=enabled)
     if status is account.api_access:
-        return account, False
+        # Whoever switches it off again may have had no receipt the first time; this one is had for certain.
+        is_off = status is ApiAccess.DISABLED
+        return account, await last_revocation(session) if is_off else None
     await store.update_api_access(session, account_id, status, reason)
-    taken_away = account.api_access is ApiAccess.ENABLED
-    if taken_away:
-        await note_revocation(session, account_id)
+    revocation = None
+    if account.api_access is ApiAccess.ENABLED:
+        revocation = await note_revocation(session, "account", account_id)
     elif enabled:
         await note_new_key(session, account_id)
     await audit.record(
@@ -124,7 +126,7 @@ async def set_api_access(
     account_now = await authorize(session, principal, account_id, Permission.OPERATE)
     for address in await key_manager_emails(session, account_id):
         await outbox.put(session, _letter(address, outbox, account_now, session.now_ms))
-    return account_now, taken_away
+    return account_now, revocation
 
 
 def _letter(to: str, outbox: Outbox, account: Account, at_ms: int) -> Letter:

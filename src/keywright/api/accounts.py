@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from litestar import Router, get, post, put
@@ -30,7 +29,6 @@ from keywright.api.shapes import (
     api_access_output,
 )
 from keywright.control import Control
-from keywright.revocation import receipt_of_shared_database
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="Most items to return.")]
 Cursor = Annotated[str | None, Parameter(max_length=100, description="nextCursor of the page before.")]
@@ -69,16 +67,16 @@ async def put_api_access(
     control: Control, principal: Principal, account_id: str, data: SetApiAccessInput
 ) -> ApiAccessDecisionOutput:
     """Enable an account's API access, decline its request, or disable it: its keys stop at once. Operators only."""
-    started = time.monotonic()
+    started = control.receipts.now()
     async with control.database.write() as session:
-        account, taken_away = await set_api_access(
+        account, revocation = await set_api_access(
             session, principal, account_id, enabled=data.enabled, reason=data.reason, outbox=control.outbox
         )
         await session.commit()
     control.wake_mail()
-    if taken_away:
+    if revocation is not None and revocation.is_new:
         control.metrics.count_revocation()
-    receipt = None if data.enabled else receipt_of_shared_database((time.monotonic() - started) * 1000)
+    receipt = None if data.enabled else await control.receipts.wait(revocation, started)
     return api_access_output(account, receipt)
 
 

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from keywright import __version__
-from keywright.api import accounts, audit, credentials, health, session, tokens, users
+from keywright.api import accounts, audit, credentials, health, nodes, session, tokens, users
 from keywright.api.caller import find_principal, require_caller
 from keywright.api.description import SECURITY, describe_problems, security_schemes
 from keywright.api.errors import answer_error, nothing_here
@@ -45,7 +45,7 @@ def create_api(control: Control) -> Litestar:
 
     needs_caller = Router(
         "/v1",
-        route_handlers=[accounts.router, users.router, credentials.router, audit.router],
+        route_handlers=[accounts.router, users.router, credentials.router, audit.router, nodes.router],
         guards=[require_caller],
         security=SECURITY,
         dependencies={"principal": Provide(find_principal)},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from litestar import Response, Router, delete, get, post
 
 from keywright.accounts import Principal
@@ -18,7 +16,6 @@ from keywright.api.shapes import (
 from keywright.control import Control
 from keywright.credentials import CreateCredential, create_credential, delete_credential, list_credentials
 from keywright.credentials.models import LIMIT
-from keywright.revocation import receipt_of_shared_database
 from keywright.storage.times import rfc3339
 
 
@@ -69,12 +66,12 @@ async def delete_credential_handler(
     control: Control, principal: Principal, account_id: str, client_id: str
 ) -> DeletedCredentialOutput:
     """Delete an API key, for good. When this answers, no verification that starts accepts it."""
-    started = time.monotonic()
-    async with control.database.write() as session:
+    started = control.receipts.now()
+    async with control.receipts.gone_everywhere(), control.database.write() as session:
         deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
         await session.commit()
     control.wake_mail()
-    receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
+    receipt = await control.receipts.wait(deleted.revocation, started)
     control.metrics.count_revocation()
     return DeletedCredentialOutput(
         client_id=client_id, deleted_at=rfc3339(deleted.deleted_at), receipt=receipt_output(receipt)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from litestar import Response, Router, get
 
 from keywright.control import Control
-from keywright.telemetry import CONTENT_TYPE
 
 
 @get("/healthz", summary="Is the process alive?")
@@ -24,7 +23,7 @@ async def get_readiness(control: Control) -> dict[str, str]:
 @get("/metrics", include_in_schema=False)
 async def get_metrics(control: Control) -> Response[bytes]:
     """Show the metrics in the Prometheus text format."""
-    return Response(control.metrics.render(), media_type=CONTENT_TYPE)
+    return Response(control.metrics.render(), media_type=control.metrics.content_type)
 
 
 router = Router("/", tags=["Health"], route_handlers=[get_health, get_readiness, get_metrics])

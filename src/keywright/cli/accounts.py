@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +29,7 @@ from keywright.cli.local import (
     show,
 )
 from keywright.errors import InvalidRequest
-from keywright.revocation import receipt_of_shared_database
+from keywright.freshness import Receipts
 from keywright.storage.times import rfc3339
 from keywright.wire.fields import Name, Remark, fault_in
 
@@ -188,16 +187,18 @@ def _decide(
 
         async def work() -> dict[str, Any]:
             outbox = await open_outbox(settings)
-            started = time.monotonic()
-            async with open_local(settings) as database, database.write() as session:
-                account, taken_away = await set_api_access(
-                    session, local_principal(), account_id, enabled=enabled, reason=reason, outbox=outbox
-                )
-                await session.commit()
-            document = _document(account)
-            if taken_away:
-                document["receipt"] = receipt_of_shared_database((time.monotonic() - started) * 1000).public()
-            return document
+            async with open_local(settings) as database:
+                receipts = Receipts(database)
+                started = receipts.now()
+                async with database.write() as session:
+                    account, revocation = await set_api_access(
+                        session, local_principal(), account_id, enabled=enabled, reason=reason, outbox=outbox
+                    )
+                    await session.commit()
+                document = _document(account)
+                if revocation is not None:
+                    document["receipt"] = (await receipts.wait(revocation, started)).public()
+                return document
 
         show(run_async(work()), as_json=as_json)
 

@@ -10,7 +10,7 @@ import typer
 _COMMANDS = {
     "serve": ("serve", "serve", None),
     "demo": ("demo", "demo", None),
-    "migrate": ("serve", "migrate", None),
+    "migrate": ("migrate", "migrate", None),
     "settings": ("settings", "settings", None),
     "operator": ("operators", "group", "Relationship managers who sign in."),
     "operator-token": ("operator_tokens", "group", "Tokens of the platform's own people and programs."),
@@ -20,6 +20,7 @@ _COMMANDS = {
     "credential": ("credentials", "group", "API keys: list and delete. They are created by their owners."),
     "keyring": ("keyring", "group", "The keys that seal HMAC secrets."),
     "token-key": ("token_keys", "group", "The keys that sign access tokens."),
+    "nodes": ("nodes", "group", "The processes that verify, and their leases."),
     "audit": ("audit", "group", "The audit trail: show, export, verify."),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ from keywright.cli.local import (
     show,
 )
 from keywright.credentials import delete_credential, list_credentials
-from keywright.revocation import receipt_of_shared_database
+from keywright.freshness import Receipts
 from keywright.storage.times import rfc3339, rfc3339_or_none
 
 group = typer.Typer(no_args_is_help=True)
@@ -81,11 +80,13 @@ def delete(
 
         async def work() -> dict[str, Any]:
             outbox = await open_outbox(settings)
-            started = time.monotonic()
-            async with open_local(settings) as database, database.write() as session:
-                deleted = await delete_credential(session, local_principal(), account_id, client_id, outbox=outbox)
-                await session.commit()
-            receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
+            async with open_local(settings) as database:
+                receipts = Receipts(database)
+                started = receipts.now()
+                async with receipts.gone_everywhere(), database.write() as session:
+                    deleted = await delete_credential(session, local_principal(), account_id, client_id, outbox=outbox)
+                    await session.commit()
+                receipt = await receipts.wait(deleted.revocation, started)
             return {
                 "clientId": client_id,
                 "deletedAt": rfc3339(deleted.deleted_at),

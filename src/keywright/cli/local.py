@@ -17,10 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from keywright.accounts import Page, Principal, PrincipalKind
-from keywright.errors import Unavailable
 from keywright.settings import Settings, load_settings
 from keywright.storage import Database
-from keywright.storage.migrate import migrate
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -39,7 +37,28 @@ DatabaseUrl = Annotated[
         show_default=False,
     ),
 ]
+# After a file of keys was changed on one of many nodes.
+HANDED_OUT = (
+    "copy the file to every other node now; running nodes read it at once, and until then say in their logs that"
+    " theirs is outdated"
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def how_to_hand_out(name: str, variable: str) -> str:
+    """Say how a new file of keys comes to all nodes.
+
+    Args:
+        name: the file's in a data directory.
+        variable: the environment variable that names another place.
+
+    Returns:
+        One sentence.
+    """
+    return (
+        f"give every node a copy that only the server's user can read: as {name} in its data directory, or anywhere"
+        f" with {variable}; keep another one apart from the database's backups"
+    )
 
 
 def local_principal() -> Principal:
@@ -55,16 +74,13 @@ def existing_settings(data_dir: Path | None, database_url: str | None) -> Settin
     """Read the settings, and make sure that there is a database of this version.
 
     Raises:
-        Unavailable: there is none, so that a mistyped folder is not taken for an empty deployment.
+        Unavailable: there is none, so that a mistyped folder or name is not taken for an empty deployment.
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    if settings.is_embedded:
-        file = settings.database_file
-        if not file.exists() or file.stat().st_size == 0:
-            raise Unavailable(
-                f"there is no Keywright database at {file}; check --data-dir, or make one with `keywright migrate`"
-            )
-    migrate(settings.database)
+    # Here, since `serve` forks listeners that have what this module has, and no use for Alembic.
+    from keywright.storage.migrate import migrate
+
+    migrate(settings.database, create=False)
     return settings
 
 

@@ -1,19 +1,22 @@
-"""`keywright serve` and `keywright migrate`."""
+"""`keywright serve`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from keywright.cli.console import reported
-from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
+from keywright.cli.local import DatabaseUrl, DataDir
 from keywright.settings import load_settings
-from keywright.storage.migrate import migrate as migrate_database
 
 
 def serve(
+    role: Annotated[
+        Literal["all", "control", "gateway"] | None,
+        typer.Option(help="Which listeners this node has [all].", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     host: Annotated[str | None, typer.Option(help="Address of the control plane [127.0.0.1].")] = None,
@@ -21,14 +24,21 @@ def serve(
     gateway_host: Annotated[str | None, typer.Option(help="Address of the data plane [127.0.0.1].")] = None,
     gateway_port: Annotated[int | None, typer.Option(help="Port of the data plane [8081].")] = None,
     gateway_workers: Annotated[int | None, typer.Option(help="Processes that verify requests [1].")] = None,
-    valkey_url: Annotated[str | None, typer.Option(help="Shared nonce store; for deployments of many hosts.")] = None,
+    valkey_url: Annotated[
+        str | None, typer.Option(help="Nonces and rate limits that all nodes share; needed with PostgreSQL.")
+    ] = None,
     public_url: Annotated[str | None, typer.Option(help="Where people reach the control plane.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
 ) -> None:
-    """Run both listeners until SIGTERM or Ctrl-C. An embedded database is made or migrated first."""
+    """Run both listeners, or the one of --role, until SIGTERM or Ctrl-C. The database is made or migrated first.
+
+    On SIGTERM, /readyz says no for drain_seconds while requests are still answered; then what is being answered is
+    finished, and the node ends. A second SIGTERM cuts that short.
+    """
     with reported():
         settings = load_settings(
             config,
+            role=role,
             data_dir=data_dir,
             database_url=database_url,
             host=host,
@@ -44,11 +54,3 @@ def serve(
 
         status = serve_listeners(settings, prepare=prepare, announce=lambda line: print(line, flush=True))
     raise typer.Exit(status)
-
-
-def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Bring the database to this version's schema, making it if need be."""
-    with reported(as_json=as_json):
-        settings = load_settings(data_dir=data_dir, database_url=database_url)
-        before, after = migrate_database(settings.database)
-        show({"database": settings.database_name, "before": before, "after": after}, as_json=as_json)

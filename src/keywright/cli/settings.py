@@ -10,6 +10,7 @@ import typer
 from keywright.cli.console import reported
 from keywright.cli.local import AsJson, DatabaseUrl, DataDir, show
 from keywright.settings import ENVIRONMENT_PREFIX, Settings, load_settings, without_password
+from keywright.valkey.address import masked_url
 
 
 def settings(
@@ -24,7 +25,7 @@ def settings(
         rows = [
             {
                 "setting": name,
-                "value": _shown(getattr(found, name)),
+                "value": _shown(name, getattr(found, name)),
                 "variable": ENVIRONMENT_PREFIX + name.upper(),
                 "meaning": field.description,
             }
@@ -37,10 +38,10 @@ def settings(
         )
 
 
-def _shown(value: object) -> object:
+def _shown(name: str, value: object) -> object:
     """A setting without the password that a URL may hold."""
     if isinstance(value, str) and "://" in value:
-        return without_password(value)
+        return masked_url(value) if name == "valkey_url" else without_password(value)
     if isinstance(value, tuple):
         return ", ".join(value)
     return value if isinstance(value, int | None) else str(value)

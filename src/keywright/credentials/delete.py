@@ -11,16 +11,17 @@ from keywright.credentials.models import Credential
 from keywright.credentials.news import tell_of_deleted_key
 from keywright.errors import NotFound
 from keywright.mail import Outbox
-from keywright.revocation import note_revocation
+from keywright.revocation import Revocation, note_revocation
 from keywright.storage import WriteSession
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedCredential:
-    """The key that is no more, and when it ended (milliseconds since 1970 UTC)."""
+    """The key that is no more, when it ended (milliseconds since 1970 UTC), and what is to be waited for."""
 
     credential: Credential
     deleted_at: int
+    revocation: Revocation
 
 
 async def delete_credential(
@@ -29,7 +30,7 @@ async def delete_credential(
     """Delete a key; its email and the account's key managers are told by mail.
 
     Args:
-        session: the transaction; from its commit on, no verification that starts accepts the key.
+        session: the transaction; once the revocation's receipt was had, no verification that starts accepts the key.
         principal: the caller.
         account_id: the account.
         client_id: the key.
@@ -50,7 +51,7 @@ async def delete_credential(
         raise NotFound("there is no such active API key in this account; list the keys to see those that are")
     await store.mark_deleted(session, client_id)
     await store.give_back_a_place(session, account_id)
-    await note_revocation(session, client_id)
+    revocation = await note_revocation(session, "credential", client_id)
     await audit.record(
         session,
         account_id,
@@ -63,4 +64,4 @@ async def delete_credential(
         },
     )
     await tell_of_deleted_key(session, outbox, account, credential, principal)
-    return DeletedCredential(credential, session.now_ms)
+    return DeletedCredential(credential, session.now_ms, revocation)

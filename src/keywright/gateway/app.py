@@ -30,13 +30,15 @@ from keywright.gateway.tokens import TokenAnswers
 from keywright.gateway.verify import read_verify_call
 from keywright.problems import Answer, problem_answer, refusal_answer
 from keywright.signatures import SignedRequest
-from keywright.telemetry import CONTENT_TYPE, Metrics
+from keywright.telemetry import Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.tokens import JSON_TOKEN_PATH
 from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
 from keywright.verification import Accepted, VerificationService
 
 BODY_SECONDS = 10
+# In these a request without Content-Length and Transfer-Encoding has no content; in HTTP/2 that proves nothing.
+_WITHOUT_FRAMES = frozenset({"1.0", "1.1"})
 _log = structlog.get_logger("keywright.gateway")
 
 
@@ -177,9 +179,16 @@ class Gateway:
 
     async def _read_body(self, scope: Scope, receive: Receive, most: int | None = None) -> bytes:
         limit = self._max_body_bytes if most is None else most
+        is_empty = scope["http_version"] in _WITHOUT_FRAMES
         for name, value in scope["headers"]:
-            if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
-                raise _too_large(limit)
+            if name == b"content-length":
+                if not (value.isdigit() and int(value) <= limit):
+                    raise _too_large(limit)
+                is_empty = is_empty and not int(value)
+            elif name == b"transfer-encoding":
+                is_empty = False
+        if is_empty:
+            return b""  # RFC 9112 section 6.3: neither length nor coding, so no content; to wait for it costs time
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await _whole_body(receive, limit)
@@ -194,7 +203,7 @@ class Gateway:
         return json_answer(200, msgspec.json.encode({"status": "ready"}))
 
     async def _answer_metrics(self, _scope: Scope, _receive: Receive) -> Answer:
-        return 200, [("content-type", CONTENT_TYPE)], self._metrics.render()
+        return 200, [("content-type", self._metrics.content_type)], self._metrics.render()
 
     async def _settle(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):

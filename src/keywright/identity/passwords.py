@@ -16,12 +16,12 @@ class Passwords:
     """Makes and checks password hashes.
 
     Args:
-        hasher: argon2id with its cost; the library's default follows RFC 9106's low-memory profile.
+        memory_mib: what a hash takes, in MiB. All else is as in RFC 9106's low-memory profile, which has 64 MiB.
     """
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
-        # Each hash takes 64 MiB and a core: a few at a time, or sign-ins could starve the machine.
+    def __init__(self, memory_mib: int) -> None:
+        self._hasher = PasswordHasher(memory_cost=memory_mib * 1024)
+        # Each hash takes that memory and a core: a few at a time, or sign-ins could starve the machine.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
         # Checked when there is no such person, so that the answer takes as long as for a wrong password.
         self._nobody = self._hasher.hash("nobody has this password")

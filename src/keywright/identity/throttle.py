@@ -6,13 +6,12 @@ import hashlib
 import ipaddress
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
-from limits.storage import storage_from_string
 
 from keywright.errors import TooManyRequests
 from keywright.identity.throttle_memory import MAX_KEYS, ThrottleMemory
@@ -54,20 +53,23 @@ class Throttle:
     """Counts attempts. Each counts from its beginning, so that many at once are no way around.
 
     Args:
-        storage_uri: where counts are kept, as the package `limits` names it; None keeps them in this process.
+        shared: where counts are kept for all processes; None keeps them in this process.
+        close: lets go of that.
         clock: tells the time in seconds to counts in this process; should not jump.
         max_keys: of more for one rule in this process, the one that was tried longest ago is forgotten.
     """
 
     def __init__(
         self,
-        storage_uri: str | None = None,
+        shared: Storage | None = None,
         *,
+        close: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         max_keys: int = MAX_KEYS,
     ) -> None:
-        self._shared = None if storage_uri is None else MovingWindowRateLimiter(storage_from_string(storage_uri))
-        self._clock = clock if storage_uri is None else time.time
+        self._close = close
+        self._shared = None if shared is None else MovingWindowRateLimiter(shared)
+        self._clock = clock if shared is None else time.time
         self._max_keys = max_keys
         self._own: dict[str, MovingWindowRateLimiter] = {}
 
@@ -165,6 +167,7 @@ class Throttle:
 
         Raises:
             TooManyRequests: there were as many already; this one is not counted.
+            Unavailable: shared counts cannot be had.
         """
         limiter, item, name = self._limiter(rule), _item(rule), _name(key)
         if not await limiter.hit(item, rule.name, name):
@@ -180,6 +183,11 @@ class Throttle:
             key: of whom or what.
         """
         await self._limiter(rule).clear(_item(rule), rule.name, _name(key))
+
+    async def close(self) -> None:
+        """Let go of connections to shared counts."""
+        if self._close is not None:
+            await self._close()
 
     async def _begin_from(self, rule: Rule, address: str) -> None:
         network = network_of(address)

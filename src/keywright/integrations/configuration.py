@@ -62,7 +62,10 @@ class Keywright:
         if self.gateway is not None and not _is_address(self.gateway, path=True):
             faults.append("gateway must be the address of a gateway listener, such as http://127.0.0.1:8081")
         if self.database is not None and not Path(self.database).is_absolute():
-            faults.append("database must be an absolute path")
+            faults.append(
+                "database must be the absolute path of a SQLite file; where the data is in PostgreSQL, let a gateway"
+                " listener beside the application verify: gateway=..."
+            )
         return faults
 
     def _exclusion_faults(self) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keywright.errors import KeywrightError, Refused, Unavailable
+from keywright.errors import Fault, InvalidRequest, KeywrightError, Refused, Unavailable
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.signatures import SignedRequest
@@ -19,6 +19,7 @@ try:
     from keywright.app import open_database, random_bytes, verification_service
     from keywright.keyring import KeyringFile
     from keywright.settings import Settings, load_settings
+    from keywright.verification.nonces import done
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"verifying against a database needs {error.name}: pip install 'keywright[server]',"
@@ -110,15 +111,26 @@ class Direct:
         with contextlib.suppress(asyncio.CancelledError):
             await opened.rechecking
         await opened.last_used.stop()
-        opened.keys.close()
-        opened.nonces.close()
+        await opened.keys.close()
+        await done(opened.nonces.close())
         await opened.database.close()
         _let_go(self._settings.database_file)
 
 
 def _settings(config: Keywright) -> Settings:
     if config.data_dir is not None:
-        return load_settings(data_dir=Path(config.data_dir))
+        settings = load_settings(data_dir=Path(config.data_dir))
+        if not settings.is_embedded:
+            raise InvalidRequest(
+                [
+                    Fault(
+                        "database_url",
+                        "names PostgreSQL, where verifiers are processes of their own; let a gateway listener verify:"
+                        " Keywright(gateway=...)",
+                    )
+                ]
+            )
+        return settings
     assert config.database is not None
     file = Path(config.database)
     return load_settings(data_dir=file.parent, database_url=f"sqlite:///{file}")
@@ -145,6 +157,7 @@ def _open(settings: Settings) -> _Opened:
         _let_go(file)
         reason = (error.private or error.message) if isinstance(error, KeywrightError) else repr(error)
         raise Unavailable("the verifier cannot be opened; try again in a moment", private=reason) from error
+    keys.start()
     last_used.start()
     loop = asyncio.get_running_loop()
     return _Opened(loop, service, keys, nonces, last_used, database, loop.create_task(_recheck(keys)))

@@ -1,37 +1,55 @@
-"""Starts both listeners, says when they answer, and ends them in good order."""
+"""Starts the listeners of this node, says when they answer, and ends them in good order."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
-import json
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from keywright.errors import Unavailable
-from keywright.serving.listener import Plane
+from keywright.serving.draining import DrainFlag
+from keywright.serving.listener import Plane, finish_seconds, main
 from keywright.settings import Settings
 from keywright.telemetry.metrics import MULTIPROCESS_VARIABLE
 
 _START_SECONDS = 60
-_STOP_SECONDS = 40
+# What hangs is killed by its listener after a while, and a listener that hangs by us so much later.
+_STOP_LATER_SECONDS = 10
+_PLANES: dict[str, tuple[Plane, ...]] = {
+    "all": ("control", "data"),
+    "control": ("control",),
+    "gateway": ("data",),
+}
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """A listener's process, and our end of the pipe that keeps it running."""
+
+    plane: Plane
+    process: BaseProcess
+    lifeline: int
 
 
 def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: Callable[[str], None]) -> int:
-    """Serve both listeners until SIGTERM or SIGINT.
+    """Serve the listeners of the node's role until SIGTERM or SIGINT, then drain.
 
     Args:
         settings: the deployment's.
         prepare: makes ready what the listeners need; called while their processes load.
-        announce: is given one line with both addresses when they answer.
+        announce: is given one line with the addresses when they answer.
 
     Returns:
         The exit status: 0 after a signal, 1 if a listener ended by itself.
@@ -39,34 +57,53 @@ def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: 
     Raises:
         Unavailable: a port is taken, or a listener does not come up.
     """
-    settings = _with_ports(settings)
+    planes = _PLANES[settings.role]
+    settings = _with_ports(settings, planes)
+    flag = DrainFlag()
     with _signals() as told_to_end, _metrics_folder(settings) as environment:
-        listeners = [_start(plane, environment) for plane in ("control", "data")]
+        listeners: list[_Listener] = []
         try:
+            # Forked before anything is opened or any thread started: SQLite does not outlive a fork.
+            for plane in planes:
+                listeners.append(_start(plane, settings, environment, flag, listeners))
             prepare(settings)
             for listener in listeners:
-                _order(listener, settings)
+                _order(listener)
             _await_answers(settings, listeners, told_to_end)
-            if not told_to_end:
-                announce(
-                    f"keywright is ready: control plane {_address(settings.host, settings.port)},"
-                    f" data plane {_address(settings.gateway_host, settings.gateway_port)}"
-                )
-            while not told_to_end and all(listener.poll() is None for listener in listeners):
+            is_known = not told_to_end
+            if is_known:
+                serving = ", ".join(f"{plane} plane {_address(*_place(settings, plane))}" for plane in planes)
+                announce(f"keywright is ready: {serving}")
+            while not told_to_end and _all_run(listeners):
+                time.sleep(0.05)
+            flag.put_up()
+            # Who never knew of this node need not leave it; and a second signal is from somebody who does not wait.
+            until = time.monotonic() + (settings.drain_seconds if is_known else 0)
+            while len(told_to_end) == 1 and time.monotonic() < until and _all_run(listeners):
                 time.sleep(0.05)
             return 0 if told_to_end else 1
         finally:
-            _stop(listeners)
+            _stop(listeners, finish_seconds(settings) + _STOP_LATER_SECONDS)
 
 
-def _with_ports(settings: Settings) -> Settings:
+def _all_run(listeners: list[_Listener]) -> bool:
+    return all(listener.process.is_alive() for listener in listeners)
+
+
+def _place(settings: Settings, plane: Plane) -> tuple[str, int]:
+    if plane == "control":
+        return settings.host, settings.port
+    return settings.gateway_host, settings.gateway_port
+
+
+def _with_ports(settings: Settings, planes: tuple[Plane, ...]) -> Settings:
     """Make sure that the ports are free; pick one where 0 was asked for."""
-    return settings.model_copy(
-        update={
-            "port": _free_port(settings.host, settings.port, "--port"),
-            "gateway_port": _free_port(settings.gateway_host, settings.gateway_port, "--gateway-port"),
-        }
-    )
+    ports = {}
+    if "control" in planes:
+        ports["port"] = _free_port(settings.host, settings.port, "--port")
+    if "data" in planes:
+        ports["gateway_port"] = _free_port(settings.gateway_host, settings.gateway_port, "--gateway-port")
+    return settings.model_copy(update=ports)
 
 
 def _free_port(host: str, port: int, flag: str) -> int:
@@ -95,27 +132,48 @@ def _free_port(host: str, port: int, flag: str) -> int:
         ) from error
 
 
-def _start(plane: Plane, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", f"from keywright.serving.listener import main; main({plane!r})"],
-        stdin=subprocess.PIPE,
-        env=environment if plane == "data" else None,
-    )
+def _start(
+    plane: Plane, settings: Settings, environment: dict[str, str], flag: DrainFlag, started: list[_Listener]
+) -> _Listener:
+    """Fork a listener, which has what we have loaded and goes on to load what it alone needs."""
+    theirs, ours = os.pipe()
+
+    def become() -> None:
+        # A copy of the end that is ours would keep this process, or the other listener, running after us.
+        for descriptor in (ours, *(listener.lifeline for listener in started)):
+            os.close(descriptor)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; until granian listens to it, we end it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
+        if plane == "data":
+            os.environ.clear()
+            os.environ.update(environment)
+        main(plane, settings, theirs, flag)
+
+    process = multiprocessing.get_context("fork").Process(target=become, name=f"keywright {plane}")
+    gc.freeze()  # what is loaded now stays: looking through it again would only copy the memory that is shared
+    # A signal that came between the fork and the lines above would be noted in a copy of our list, and lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
+        os.close(theirs)
+    return _Listener(plane, process, ours)
 
 
-def _order(listener: subprocess.Popen[bytes], settings: Settings) -> None:
-    """Tell a listener what to serve; one that has ended already is noticed afterwards."""
-    assert listener.stdin is not None
+def _order(listener: _Listener) -> None:
+    """Tell a listener to serve; one that has ended already is noticed afterwards."""
     with contextlib.suppress(BrokenPipeError):
-        listener.stdin.write(json.dumps(settings.model_dump(mode="json")).encode() + b"\n")
-        listener.stdin.flush()  # and left open: it is the lifeline
+        os.write(listener.lifeline, b"\n")  # and left open: it is the lifeline
 
 
-def _await_answers(settings: Settings, listeners: list[subprocess.Popen[bytes]], told_to_end: list[int]) -> None:
+def _await_answers(settings: Settings, listeners: list[_Listener], told_to_end: list[int]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    for host, port in ((settings.host, settings.port), (settings.gateway_host, settings.gateway_port)):
+    for each in listeners:
+        host, port = _place(settings, each.plane)
         while not told_to_end and not _answers(host, port):
-            if any(listener.poll() is not None for listener in listeners):
+            if not _all_run(listeners):
                 raise Unavailable("a listener ended while it started; the log above says why")
             if time.monotonic() > deadline:
                 raise Unavailable(f"nothing answers on {host} port {port} after {_START_SECONDS} s; see the log above")
@@ -134,20 +192,16 @@ def _answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _stop(listeners: list[subprocess.Popen[bytes]]) -> None:
+def _stop(listeners: list[_Listener], within_seconds: int) -> None:
     for listener in listeners:
-        with contextlib.suppress(ProcessLookupError):
-            listener.terminate()
-    deadline = time.monotonic() + _STOP_SECONDS
+        listener.process.terminate()
+    deadline = time.monotonic() + within_seconds
     for listener in listeners:
-        try:
-            listener.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            listener.kill()
-            listener.wait()
-        assert listener.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            listener.stdin.close()
+        listener.process.join(max(0.1, deadline - time.monotonic()))
+        if listener.process.is_alive():
+            listener.process.kill()
+            listener.process.join()
+        os.close(listener.lifeline)
 
 
 @contextlib.contextmanager
@@ -158,7 +212,7 @@ def _signals() -> Iterator[list[int]]:
     def note(number: int, _frame: FrameType | None) -> None:
         told.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, note) for number in _ENDING_SIGNALS}
     try:
         yield told
     finally:

@@ -21,11 +21,13 @@ class ReadSession:
     Args:
         connection: an open connection inside a transaction.
         now_ms: the time of this transaction, milliseconds since 1970 UTC.
+        server: names the server that answers, where there may be another one day; see `WatchedConnection`.
     """
 
-    def __init__(self, connection: AsyncConnection, now_ms: int) -> None:
+    def __init__(self, connection: AsyncConnection, now_ms: int, *, server: str = "") -> None:
         self._connection = connection
         self.now_ms = now_ms
+        self.server = server
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement.
@@ -54,10 +56,16 @@ class ReadSession:
 
         Yields:
             The rows in batches, none of them empty. Nothing else runs in this session meanwhile.
+
+        Raises:
+            Unavailable: the connection was lost, or no answer came in time.
         """
-        async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
-            async for rows in result.partitions():
-                yield rows
+        try:
+            async with self._connection.stream(statement, execution_options={"yield_per": batch}) as result:
+                async for rows in result.partitions():
+                    yield rows
+        except OSError as error:  # as above
+            raise no_answer(error) from error
 
 
 class WriteSession(ReadSession):
@@ -73,6 +81,13 @@ class WriteSession(ReadSession):
             await self._connection.commit()
         except OSError as error:
             raise unknown_outcome(error) from error
+
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens on other nodes, once this transaction is committed.
+
+        Args:
+            channel: what they listen to.
+        """
 
 
 class Database(ABC):
@@ -110,6 +125,10 @@ class Database(ABC):
         Raises:
             Unavailable: they are not.
         """
+
+    @abstractmethod
+    async def reconnect(self) -> None:
+        """Read over new connections from now on: those that there are lead to a server that may have been replaced."""
 
     @abstractmethod
     async def close(self) -> None:

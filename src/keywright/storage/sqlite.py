@@ -64,6 +64,9 @@ class SqliteDatabase(Database):
                 private=f"{self.file} is not the file that was opened",
             )
 
+    async def reconnect(self) -> None:
+        """There is one file, and `check` sees whether it is still the same; see Database."""
+
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.dispose()

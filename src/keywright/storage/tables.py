@@ -62,6 +62,8 @@ accounts = Table(
     Index("ix_accounts_created_at", "created_at", "id"),
     Index("ix_accounts_name_folded", "name_folded", "id"),
     Index("ix_accounts_api_access", "api_access", "api_access_requested_at"),
+    # The list by name of those in one state, however few they are.
+    Index("ix_accounts_api_access_name", "api_access", "name_folded", "id"),
     Index("ix_accounts_request_hash", "request_hash", unique=True),
 )
 
@@ -242,8 +244,6 @@ revocation_counter = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("token", String(64), nullable=False),
-    # The longest lease that any verifier ever registered with; see freshness/.
-    Column("longest_lease_ms", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="single_row"),
 )
 
@@ -318,3 +318,12 @@ audit_heads = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
 )
+
+
+# Texts are compared and sorted byte by byte on every engine. PostgreSQL would do it by the rules of its host's
+# language, which an upgrade of that host can change under an index.
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, String):
+            _bytewise = type(_column.type)(_column.type.length, collation="C")
+            _column.type = _column.type.with_variant(_bytewise, "postgresql")

@@ -1,7 +1,7 @@
 """What operators see: structured logs without secrets, and metrics."""
 
 from keywright.telemetry.logs import configure_logs, masked
-from keywright.telemetry.metrics import CONTENT_TYPE, Metrics
+from keywright.telemetry.metrics import Metrics
 from keywright.telemetry.requests import AsgiApp, observed
 
-__all__ = ["CONTENT_TYPE", "AsgiApp", "Metrics", "configure_logs", "masked", "observed"]
+__all__ = ["AsgiApp", "Metrics", "configure_logs", "masked", "observed"]

@@ -1,6 +1,6 @@
 """JWTs with which clients say who they are: `private_key_jwt`.
 
-An assertion lives no longer than a signature does, and is remembered in the same memory of the host: whatever it says
+An assertion lives no longer than a signature does, and is remembered in the same memory: whatever it says
 of its own end, it is refused once it is older than `max_age_seconds`, and before that it works once.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -24,7 +24,7 @@ _MAX_JTI_CHARACTERS = 256
 _TYPES = (None, "JWT", "jwt", "client-authentication+jwt")
 
 # Client ID, jti, when it was made, when the key was made, now: whether this is its first use. Times in seconds.
-IsFirstUse = Callable[[str, str, int, float, float], bool]
+IsFirstUse = Callable[[str, str, int, float, float], Awaitable[bool]]
 
 
 # Seconds since 1970 with or without a fraction (RFC 7519 section 2), up to some thousands of years.

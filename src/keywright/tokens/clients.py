@@ -55,7 +55,7 @@ class Clients:
         database: where their keys are.
         keyring: opens the secrets of hmac-sha256 keys.
         throttle: counts failures, and failures only: a right secret is never refused because others guess.
-        is_first_use: remembers assertions, on the whole host.
+        is_first_use: remembers assertions, for all who take them.
         rules: what an assertion must say.
         random_bytes: makes the decoy.
     """
@@ -95,7 +95,7 @@ class Clients:
             InvalidClient: it is wrong, or of no active key.
             TooManyRequests: it is wrong, and so were many before.
             ApiAccessNotEnabled: it is right, and API access is switched off for the account.
-            Unavailable: the database or the keyring does not answer.
+            Unavailable: the database, the keyring, the memory of nonces or the counts do not answer.
         """
         key = await self._find(proof.client_id)
         try:
@@ -108,7 +108,7 @@ class Clients:
             raise
         assert key is not None  # or it was refused above
         if isinstance(proof, AssertionProof):
-            self._check_claims(proof.assertion, key, now)
+            await self._check_claims(proof.assertion, key, now)
         if not key.api_access_enabled:
             raise ApiAccessNotEnabled(
                 "API access is switched off for this account; ask the platform to switch it on again"
@@ -144,13 +144,13 @@ class Clients:
                 "the client assertion is not signed with the Client Secret of an active ed25519 API key; check both"
             )
 
-    def _check_claims(self, assertion: ReadAssertion, key: VerificationKey, now: float) -> None:
+    async def _check_claims(self, assertion: ReadAssertion, key: VerificationKey, now: float) -> None:
         """Check what the client itself wrote: nobody guesses here, so it is told what is wrong; nothing is counted."""
         fault = assertion_fault(assertion, self._rules, now)
         if fault is not None:
             raise InvalidClient(fault)
         created = self._rules.created(assertion)
-        if not self._is_first_use(key.client_id, assertion.jti, created, key.created_at_seconds, now):
+        if not await self._is_first_use(key.client_id, assertion.jti, created, key.created_at_seconds, now):
             raise InvalidClient(
                 "this client assertion was used before, or may have been; make a new one, with a new jti, each time"
             )

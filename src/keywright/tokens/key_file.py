@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from keywright.errors import Unavailable
+from keywright.errors import Conflict, Unavailable
 from keywright.formats import RandomBytes
 from keywright.private_file import alone_in, write_private_file
 from keywright.tokens.signing_keys import SigningKey, SigningKeys
@@ -82,6 +82,29 @@ def load_or_create_signing_keys(file: Path, random_bytes: RandomBytes, now: floa
         else:
             return keys
     return _read(file)
+
+
+def create_signing_keys(file: Path, random_bytes: RandomBytes, now: float) -> SigningKeys:
+    """Make a new file with one key, to be handed to all nodes of a deployment.
+
+    Args:
+        file: where; it must not be there.
+        random_bytes: makes the key.
+        now: seconds since 1970 UTC; the key signs from then on.
+
+    Returns:
+        The keys.
+
+    Raises:
+        Conflict: the file is there; it is left as it is.
+        Unavailable: it cannot be written.
+    """
+    keys = SigningKeys((SigningKey(random_bytes(_SEED_BYTES), int(now)),))
+    try:
+        _write(file, keys, replace=False)
+    except FileExistsError as error:
+        raise Conflict(f"{file} is there already, and stays as it is; choose another name") from error
+    return keys
 
 
 def add_signing_key(file: Path, random_bytes: RandomBytes, now: float, *, lead_seconds: int) -> SigningKeys:

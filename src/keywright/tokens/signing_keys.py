@@ -78,6 +78,10 @@ class SigningKeys:
             key for key, until in zip(self.keys, following, strict=True) if until is None or now < last_use(until)
         )
 
+    def fingerprints(self) -> tuple[str, ...]:
+        """Return a hash for each public key, that of the one which signs last at the end."""
+        return tuple(hashlib.sha256(b"token-key\0" + key.public_key).hexdigest() for key in self.keys)
+
     def by_id(self, key_id: object, now: float) -> SigningKey | None:
         """Return a published key, or None."""
         return next((key for key in self.published(now) if key.key_id == key_id), None)

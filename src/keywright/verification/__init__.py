@@ -2,7 +2,8 @@
 
 from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
+from keywright.verification.nonces import NonceStore
 from keywright.verification.replay import EmbeddedNonceStore
 from keywright.verification.service import Accepted, VerificationService
 
-__all__ = ["Accepted", "EmbeddedNonceStore", "LastUsed", "VerificationKeys", "VerificationService"]
+__all__ = ["Accepted", "EmbeddedNonceStore", "LastUsed", "NonceStore", "VerificationKeys", "VerificationService"]

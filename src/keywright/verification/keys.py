@@ -47,10 +47,13 @@ class VerificationKeys(Protocol):
             Unavailable: that cannot be told truthfully now.
         """
 
+    def start(self) -> None:
+        """Begin whatever keeps the cache true, on the running event loop."""
+
     def recheck(self) -> None:
         """Look once in a while whether the cache may still be trusted."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Serve nothing from here on."""
 
 
@@ -100,7 +103,10 @@ class CachedKeys:
         if not self._change_signal.in_place():
             self._signal = None
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Nothing has to run: each use looks for itself."""
+
+    async def close(self) -> None:
         """Let go of the change signal; nothing is served afterwards."""
         self._signal = None
         self._change_signal.close()

@@ -24,7 +24,6 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -32,15 +31,7 @@ from keywright.errors import Unavailable
 from keywright.verification.nonce_memory import NonceMemory
 from keywright.verification.nonce_place import Damaged, Machine, NoncePlace
 from keywright.verification.nonce_table import COUNT, EMPTY, EPOCH, MAX_CREATED, REMEMBERED, SLOT_BYTES
-
-
-class ReplayVerdict(Enum):
-    """What the memory says of a signature."""
-
-    FRESH = "fresh"
-    REPLAYED = "replayed"
-    UNPROVABLE = "unprovable"
-
+from keywright.verification.nonces import UNPROVABLE_METRIC, ReplayVerdict, Watch
 
 # Looking a member up on its class costs more than comparing fingerprints.
 _FRESH: Final = ReplayVerdict.FRESH
@@ -276,6 +267,13 @@ class EmbeddedNonceStore:
                 lost_at=memory.header.lost_at,
                 unprovable_through=memory.recorded_horizon(),
             )
+
+    def show(self, watch: Watch) -> None:
+        """Hands over what is to be seen of the memory in /metrics."""
+        watch("keywright_nonces", "Nonces that the host remembers.", lambda: self.statistics().entries)
+        watch(*UNPROVABLE_METRIC, lambda: self.statistics().unprovable_through)
+        watch("keywright_nonce_capacity", "Most nonces the host remembers.", lambda: self.statistics().capacity)
+        watch("keywright_nonce_bytes", "Memory that they take, in bytes.", lambda: self.statistics().file_bytes)
 
     def close(self) -> None:
         """Lets go of the files; what they remember stays."""

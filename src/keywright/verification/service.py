@@ -22,7 +22,7 @@ from keywright.signatures import Profile, SignedRequest, find_signature, verify_
 from keywright.verification.bearer import TokenReader, find_bearer_token
 from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
-from keywright.verification.replay import EmbeddedNonceStore, ReplayVerdict
+from keywright.verification.nonces import NonceStore, ReplayVerdict
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class VerificationService:
     def __init__(
         self,
         keys: VerificationKeys,
-        nonces: EmbeddedNonceStore,
+        nonces: NonceStore,
         last_used: LastUsed,
         profile: Profile,
         clock: Callable[[], float],
@@ -120,6 +120,8 @@ class VerificationService:
         if not key.api_access_enabled:
             return _ACCESS_DISABLED
         verdict = self._nonces.remember(client_id, verified.nonce, verified.created, key.created_at_seconds, now)
+        if not isinstance(verdict, ReplayVerdict):
+            verdict = await verdict
         if verdict is not ReplayVerdict.FRESH:
             return _REPLAYED if verdict is ReplayVerdict.REPLAYED else _UNPROVABLE
         self._last_used.note(client_id, now)

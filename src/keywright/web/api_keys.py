@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +28,6 @@ from keywright.errors import (
     KeywrightError,
     NotFound,
 )
-from keywright.revocation import receipt_of_shared_database
 from keywright.storage import ReadSession
 from keywright.web.forms import Form, RequestId, request_id
 from keywright.web.proof import confirmed, read_and_proved
@@ -128,17 +126,17 @@ async def post_delete_key(
         await _enter(session, visitor, account_id)
     try:
         principal = await confirmed(request, form, client_id[-TYPED_CHARACTERS:], _TYPE_THE_END)
-        started = time.monotonic()
-        async with control.database.write() as session:
+        started = control.receipts.now()
+        async with control.receipts.gone_everywhere(), control.database.write() as session:
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
             await session.commit()
     except InvalidRequest as error:
         return await _show(
             request, account_id, dialog="delete", client_id=client_id, values=form.values, faults=error, status=400
         )
-    receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
-    control.metrics.count_revocation()
     control.wake_mail()
+    receipt = await control.receipts.wait(deleted.revocation, started)
+    control.metrics.count_revocation()
     notice = Notice(in_words(receipt), title=f"{deleted.credential.label or client_id} is deleted.")
     return go_to(request, f"/accounts/{account_id}/api-keys", notice)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from limits.aio.storage import MemoryStorage
 
 from keywright.errors import TooManyRequests
 from keywright.identity.throttle import Throttle, network_of
@@ -189,7 +190,7 @@ async def test_whatever_is_typed_can_be_counted(throttle: Throttle):
 
 
 async def test_counts_can_be_kept_where_the_package_knows_how():
-    throttle = Throttle("async+memory://")
+    throttle = Throttle(MemoryStorage())
     assert await waits(lambda: throttle.begin_sign_in("a@example.com", HERE), 11) == [0] * 10 + [300]
     await throttle.signed_in("a@example.com", HERE)
     assert await wait_of(throttle.begin_sign_in("a@example.com", HERE)) == 0

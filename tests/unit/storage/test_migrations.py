@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,6 +111,90 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path):
     connection.close()
     with pytest.raises(Conflict, match="newer"):
         migrate(f"sqlite:///{tmp_path}/a.db")
+
+
+def at_schema(file: Path, revision: str) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    connection.close()
+
+
+def test_a_newer_schema_that_only_adds_is_worked_on_and_left_as_it_is(tmp_path: Path):
+    _, ours = migrate(f"sqlite:///{tmp_path}/a.db")
+    newer = f"9999_from_{ours[:4]}"
+    at_schema(tmp_path / "a.db", newer)
+    assert migrate(f"sqlite:///{tmp_path}/a.db") == (newer, newer)
+    at_schema(tmp_path / "a.db", f"9999_from_{int(ours[:4]) + 1:04}")
+    with pytest.raises(Conflict, match=f"schema {ours}.* does not run; start that version instead"):
+        migrate(f"sqlite:///{tmp_path}/a.db")
+
+
+@pytest.mark.parametrize(
+    ("newer", "ours", "runs"),
+    [
+        ("0007_from_0005", "0005", True),
+        ("0007_from_0005", "0006_from_0005", True),
+        ("0007_from_0005", "0004", False),
+        ("0007_from_0006", "0005_from_0003", False),
+        ("0007", "0006", False),
+        ("0007_from_", "0006", False),
+        ("0007_from_0005x", "0006", False),
+        ("3f1c2d9a7b", "0006", False),
+    ],
+)
+def test_the_name_of_a_schema_says_who_runs_on_it(newer: str, ours: str, runs: bool):
+    assert migrate_module.runs_on(newer, ours) is runs
+
+
+_ADDING = {"add_column", "create_table", "create_index", "f"}
+
+
+def not_additive(source: str) -> list[str]:
+    """What in a migration may stop a server that does not know of it."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        call, text = node.func, ast.unparse(node)
+        if isinstance(call.value, ast.Name) and call.value.id == "op" and call.attr not in _ADDING:
+            found.append(text)
+        if call.attr == "add_column" and "nullable=False" in text and "server_default" not in text:
+            found.append(text)
+        if call.attr == "create_index" and "unique=True" in text:
+            found.append(text)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "adds"),
+    [
+        ("op.add_column('accounts', sa.Column('colour', sa.Text()))", True),
+        ("op.add_column('accounts', sa.Column('colour', sa.Text(), nullable=False, server_default='red'))", True),
+        ("op.create_table('colours', sa.Column('id', sa.Integer(), nullable=False))", True),
+        ("op.create_index('ix_accounts_colour', 'accounts', ['colour'])", True),
+        ("op.add_column('accounts', sa.Column('colour', sa.Text(), nullable=False))", False),
+        ("op.create_index('ix_accounts_colour', 'accounts', ['colour'], unique=True)", False),
+        ("op.drop_column('accounts', 'name')", False),
+        ("op.create_check_constraint('ck', 'accounts', 'name > 0')", False),
+        ("op.execute('UPDATE accounts SET name = 1')", False),
+    ],
+)
+def test_what_counts_as_adding(line: str, adds: bool):
+    assert (not_additive(f"def upgrade():\n    {line}\n") == []) is adds
+
+
+def test_a_migration_that_says_that_older_servers_run_on_it_only_adds():
+    oldest = 0
+    for file in sorted((Path(migrate_module.__file__).parent / "migrations" / "versions").glob("*.py")):
+        source = file.read_text()
+        revision = re.search(r'^revision = "([0-9]{4})(?:_from_([0-9]{4}))?"$', source, re.MULTILINE)
+        assert revision is not None, f"{file.name}: the revision is named 0007 or 0007_from_0005"
+        if revision[2] is None:
+            oldest = int(revision[1])
+        else:
+            # Not past a migration that older servers do not run on.
+            assert oldest <= int(revision[2]) < int(revision[1]), file.name
+            assert not_additive(source) == [], file.name
 
 
 def test_what_is_no_database_is_told(tmp_path: Path):

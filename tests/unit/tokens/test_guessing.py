@@ -22,6 +22,10 @@ KEYS = 50
 STRANGER, ANOTHER = "192.0.2.66", "192.0.2.67"
 
 
+async def always(*_arguments: object) -> bool:
+    return True
+
+
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
     migrate(f"sqlite:///{tmp_path}/keys.db")
@@ -30,7 +34,7 @@ async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
         database,
         Keyring("k1", {"k1": os.urandom(32)}),
         Throttle(clock=lambda: 1000.0, max_keys=KEYS),
-        is_first_use=lambda *_: True,
+        is_first_use=always,
         rules=AssertionRules(frozenset(), 300, 30),
         random_bytes=os.urandom,
     )

@@ -76,8 +76,8 @@ async def world(tmp_path: Path):
     migrate(f"sqlite:///{tmp_path}/keys.db")
     found = await World(tmp_path / "keys.db").open()
     yield found
-    found.keys.close()
-    found.others.close()
+    await found.keys.close()
+    await found.others.close()
     await found.database.close()
 
 

@@ -3,7 +3,7 @@
 from litestar import Router, get
 from litestar.response import Redirect
 
-from keywright.web.operator import access, account, accounts, activity, keys, requests, users
+from keywright.web.operator import access, account, accounts, activity, keys, nodes, requests, users
 from keywright.web.operator.guard import require_operator
 
 
@@ -24,6 +24,7 @@ router = Router(
         *keys.handlers,
         *activity.handlers,
         *requests.handlers,
+        *nodes.handlers,
     ],
     guards=[require_operator],
 )

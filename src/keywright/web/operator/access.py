@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec import Meta
 from keywright.accounts import Account, ApiAccess, Principal, find_overview, set_api_access
 from keywright.control import Control
 from keywright.errors import Conflict, Fault, InvalidRequest
-from keywright.revocation import receipt_of_shared_database
+from keywright.revocation import Receipt
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
 from keywright.web.proof import read_and_proved, typed
@@ -68,7 +67,7 @@ async def decide(
     enabled: bool,
     reason: str | None,
     seen: ApiAccess,
-) -> tuple[Account, bool, float]:
+) -> tuple[Account, Receipt]:
     """Decide, if the account is still in the state that was seen.
 
     Args:
@@ -80,24 +79,23 @@ async def decide(
         seen: the state on which was decided.
 
     Returns:
-        The account as it is now, whether its access was taken away, and how long that took, in milliseconds.
+        The account as it is now, and the receipt: its keys, if they had to stop, are refused everywhere.
 
     Raises:
         NotFound: there is no such account.
         Conflict: it is in another state by now.
     """
     control: Control = request.app.state.control
-    started = time.monotonic()
+    started = control.receipts.now()
     async with control.database.write() as session:
-        account, taken_away = await set_api_access(
+        account, revocation = await set_api_access(
             session, principal, account_id, enabled=enabled, reason=reason, outbox=control.outbox, seen=seen
         )
         await session.commit()
-    took_ms = (time.monotonic() - started) * 1000
-    if taken_away:
+    if revocation is not None and revocation.is_new:
         control.metrics.count_revocation()
     control.wake_mail()
-    return account, taken_away, took_ms
+    return account, await control.receipts.wait(revocation, started)
 
 
 @get("/accounts/{account_id:str}/enable")
@@ -112,7 +110,7 @@ async def post_enable(request: Request[Any, Any, Any], form: Form, account_id: s
     here = f"/operator/accounts/{account_id}"
     try:
         filled, principal = await read_and_proved(request, form, EnableForm)
-        account, _, _ = await decide(request, principal, account_id, enabled=True, reason=None, seen=filled.seen)
+        account, _ = await decide(request, principal, account_id, enabled=True, reason=None, seen=filled.seen)
     except InvalidRequest as error:
         return await show_account(request, account_id, dialog="enable", values=form.values, faults=error, status=400)
     except Conflict as error:
@@ -132,7 +130,7 @@ async def post_decline(request: Request[Any, Any, Any], form: Form, account_id: 
     here = f"/operator/accounts/{account_id}"
     try:
         reason, principal = await read_decline(request, form)
-        account, _, _ = await decide(
+        account, _ = await decide(
             request, principal, account_id, enabled=False, reason=reason, seen=ApiAccess.REQUESTED
         )
     except InvalidRequest as error:
@@ -160,7 +158,7 @@ async def post_switch_off(
     try:
         not_typed = typed(form, overview.account.name, "type the account's name as it stands above")
         filled, principal = await read_and_proved(request, form, SwitchOffForm, found=not_typed)
-        account, _, took_ms = await decide(
+        account, receipt = await decide(
             request, principal, account_id, enabled=False, reason=filled.reason, seen=ApiAccess.ENABLED
         )
     except InvalidRequest as error:
@@ -172,7 +170,7 @@ async def post_switch_off(
     text = "It has no keys, and none can be created until you enable it again."
     if overview.active_keys:
         keys = "Its key" if overview.active_keys == 1 else f"Its {overview.active_keys} keys"
-        text = in_words(receipt_of_shared_database(took_ms), keys)
+        text = in_words(receipt, keys)
     return go_to(request, here, Notice(f"{text} {TOLD_BY_MAIL}", title=f"API access of {account.name} is off."))
 
 

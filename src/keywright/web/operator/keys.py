@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -11,7 +10,6 @@ from keywright.accounts import find_account
 from keywright.control import Control
 from keywright.credentials import delete_credential
 from keywright.errors import InvalidRequest, NotFound
-from keywright.revocation import receipt_of_shared_database
 from keywright.web.api_keys import TYPED_CHARACTERS
 from keywright.web.forms import Form
 from keywright.web.operator.account import show_account
@@ -46,8 +44,8 @@ async def post_delete_key(
         await find_account(session, visitor.person, account_id)
     try:
         principal = await confirmed(request, form, client_id[-TYPED_CHARACTERS:], _TYPE_THE_END)
-        started = time.monotonic()
-        async with control.database.write() as session:
+        started = control.receipts.now()
+        async with control.receipts.gone_everywhere(), control.database.write() as session:
             deleted = await delete_credential(session, principal, account_id, client_id, outbox=control.outbox)
             await session.commit()
     except InvalidRequest as error:
@@ -56,9 +54,9 @@ async def post_delete_key(
         )
     except NotFound as error:
         return go_to(request, here, Notice.of(error))
-    receipt = receipt_of_shared_database((time.monotonic() - started) * 1000)
-    control.metrics.count_revocation()
     control.wake_mail()
+    receipt = await control.receipts.wait(deleted.revocation, started)
+    control.metrics.count_revocation()
     title = f"{deleted.credential.label or client_id} is deleted."
     return go_to(request, here, Notice(in_words(receipt), title=title))
 

@@ -38,9 +38,7 @@ async def post_approve(request: Request[Any, Any, Any], form: Form, account_id: 
     here = _address(cursor)
     try:
         principal = await proved(request, form)
-        account, _, _ = await decide(
-            request, principal, account_id, enabled=True, reason=None, seen=ApiAccess.REQUESTED
-        )
+        account, _ = await decide(request, principal, account_id, enabled=True, reason=None, seen=ApiAccess.REQUESTED)
     except InvalidRequest as error:
         return await _show(request, cursor, dialog="approve", account_id=account_id, faults=error, status=400)
     except Conflict as error:
@@ -60,7 +58,7 @@ async def post_decline_request(request: Request[Any, Any, Any], form: Form, acco
     cursor = form.get("cursor")
     try:
         reason, principal = await read_decline(request, form)
-        account, _, _ = await decide(
+        account, _ = await decide(
             request, principal, account_id, enabled=False, reason=reason, seen=ApiAccess.REQUESTED
         )
     except InvalidRequest as error:

@@ -9,10 +9,6 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add the tables of step four."""
-    op.add_column(
-        "revocation_counter",
-        sa.Column("longest_lease_ms", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
-    )
     op.create_table(
         "revocations",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
