@@ -1,7 +1,7 @@
 """Starlette on uvicorn with PyPI http-message-signatures: python starlette_peer.py PORT KEYS.json plain|quick.
 
-plain is uvicorn as pip installs it by itself (h11 on asyncio's loop); quick is with httptools and uvloop. It answers the
-question that a gateway asks about a request, as Keywright's forward-auth does.
+plain is uvicorn as pip installs it by itself (h11 on asyncio's loop); quick is with httptools and uvloop. It answers
+the question that a gateway asks about a request, as Keywright's forward-auth does.
 """
 
 from __future__ import annotations
