@@ -131,7 +131,7 @@ def noop(folder: Path, name: str, *cores: int, verify: bool = False) -> contextl
 
     port = free_port()
     settings = load_settings(data_dir=folder / "none", gateway_port=port)
-    line = settings.model_dump_json().encode() + b"\n"
+    line = settings.model_dump_json().encode() + b"\n\n"
     command = [sys.executable, "-P", str(SERVERS / "noop.py"), *(["verify"] if verify else [])]
     return running(folder, name, command, port, *cores, stdin=line)
 

@@ -69,8 +69,11 @@ def contest(folder: Path) -> Iterator[tuple[Deployment, str, list[Contestant]]]:
         noop = stack.enter_context(contestants.noop(folder, "noop", core))
         noop_verify = stack.enter_context(contestants.noop(folder, "noop-verify", core, verify=True))
         node = stack.enter_context(contestants.node_server(folder, "node", ["signature_server.mjs", keys], core))
-        starlette = stack.enter_context(
-            contestants.python_server(folder, "starlette", ["starlette_peer.py", keys], core)
+        starlette, plain = (
+            stack.enter_context(
+                contestants.python_server(folder, f"starlette-{kind}", ["starlette_peer.py", keys, kind], core)
+            )
+            for kind in ("quick", "plain")
         )
         better_auth = stack.enter_context(
             contestants.node_server(folder, "better-auth", ["better_auth_server.mjs", str(folder / "auth.db")], core)
@@ -114,6 +117,13 @@ def contest(folder: Path) -> Iterator[tuple[Deployment, str, list[Contestant]]]:
                     "Starlette, PyPI http-message-signatures, HMAC",
                     starlette.url,
                     starlette_pid,
+                    HMAC,
+                ),
+                Contestant(
+                    "starlette-plain-hmac",
+                    "Starlette, the same on plain uvicorn",
+                    plain.url,
+                    plain.process.pid,
                     HMAC,
                 ),
                 Contestant(

@@ -7,16 +7,16 @@ from xml.sax.saxutils import escape
 from benchmarks.figures import Figure, Result
 from benchmarks.report.tables import number, rates
 
-_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BAR, _FOOT = 840, 340, 90, 28, 56, 18, 54
-# A browser tells an image which of both its user prefers.
+_WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BAR, _FOOT = 850, 350, 90, 28, 56, 18, 54
+# A browser tells an image which of both its user prefers; a page may be of the other kind, so the ground is our own.
 _STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #1f2328 }
   .title { font-size: 15px; font-weight: 600 } .quiet { fill: #59636e }
   .ours { fill: #0b6bcb } .noop { fill: #8c959f } .peer { fill: #bf6a02 } .spread { stroke: #1f2328; stroke-width: 1.5 }
-  .axis { stroke: #d1d9e0 }
+  .axis { stroke: #d1d9e0 } .ground { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc } .quiet { fill: #9198a1 } .ours { fill: #4da3ff } .noop { fill: #7d8590 }
-    .peer { fill: #e3a04f } .spread { stroke: #f0f6fc } .axis { stroke: #3d444d }
+    .peer { fill: #e3a04f } .spread { stroke: #f0f6fc } .axis { stroke: #3d444d } .ground { fill: #0d1117 }
   }"""
 
 
@@ -39,6 +39,7 @@ def plot(result: Result) -> str:
         f'<title id="t">{escape(result.title)}, requests per second</title>',
         f'<desc id="d">{escape(summary)}</desc>',
         f"<style>{_STYLE}\n</style>",
+        f'<path class="ground" d="M0 0h{_WIDTH}v{height}H0z"/>',
         f'<text class="title" x="12" y="26">{escape(result.title)}: requests per second</text>',
         f'<line class="axis" x1="{_LEFT}" y1="{_TOP - 8}" x2="{_LEFT}" y2="{height - _FOOT}"/>',
     ]

@@ -52,7 +52,12 @@ def write_reports(folder: Path, *, readme: bool) -> list[Path]:
     if missing:
         print(f"no tables yet: there are no results of {', '.join(missing)}")
         return []
-    made = reports(folder)
+    try:
+        made = reports(folder)
+    except KeyError as error:
+        raise SystemExit(
+            f"the results in {folder} lack {error}: they are of another version; measure all anew"
+        ) from error
     written = []
     for name in (FIGURES, PLOT):
         (folder / name).write_text(made[name])

@@ -2,7 +2,8 @@
 
 The process is the gateway's own (`keywright.serving.listener`), with every setting of its web server; only the
 application is another. Whatever of ASGI and RSGI the listener speaks, this does too. With `verify` as its argument the
-handler checks one Ed25519 signature with libsodium, always the same: no-op and primitive in one process.
+handler checks one Ed25519 signature with libsodium, always the same: no-op and primitive in one process. Standard input
+has the settings as one line, then a line that says go; it stays open as the lifeline.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import nacl.bindings
 
 from keywright.serving import listener
+from keywright.serving.draining import DrainFlag
+from keywright.settings import Settings
 
 _START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
 _END = {"type": "http.response.body", "body": b""}
@@ -46,5 +49,8 @@ class NoOp:
 
 if __name__ == "__main__":
     with_verify = sys.argv[1:] == ["verify"]
+    # Without a buffer: what follows the settings is for the listener.
+    with open(0, "rb", buffering=0, closefd=False) as lines:
+        settings = Settings.model_validate_json(lines.readline())
     listener.load = lambda *_: NoOp(verify=with_verify)
-    listener.main("data")
+    listener.main("data", settings, 0, DrainFlag())

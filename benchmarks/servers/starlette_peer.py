@@ -1,6 +1,7 @@
-"""Starlette on uvicorn with PyPI http-message-signatures: python starlette_peer.py PORT KEYS.json.
+"""Starlette on uvicorn with PyPI http-message-signatures: python starlette_peer.py PORT KEYS.json plain|quick.
 
-It answers the question that a gateway asks about a request, as Keywright's forward-auth does.
+plain is uvicorn as pip installs it by itself (h11 on asyncio's loop); quick is with httptools and uvloop. It answers
+the question that a gateway asks about a request, as Keywright's forward-auth does.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ if __name__ == "__main__":
     uvicorn.run(
         application(verifiers(Path(sys.argv[2]))),
         port=int(sys.argv[1]),
-        loop="uvloop",
-        http="httptools",
+        loop="uvloop" if sys.argv[3] == "quick" else "asyncio",
+        http="httptools" if sys.argv[3] == "quick" else "h11",
         log_level="warning",
         access_log=False,
     )
