@@ -107,13 +107,13 @@ async def set_api_access(
     status = _decide(account.api_access, enabled=enabled)
     if status is account.api_access:
         # Whoever switches it off again may have had no receipt the first time; this one is had for certain.
-        is_off = status is ApiAccess.DISABLED
-        return account, await note_revocation(session, "account", account_id) if is_off else None
+        return account, None if enabled else await note_revocation(session, "account", account_id)
     await store.update_api_access(session, account_id, status, reason)
     revocation = None
-    if account.api_access is ApiAccess.ENABLED:
+    if not enabled:
+        # Also for a request that is declined: it may have been made while an earlier switching off was on its way.
         revocation = await note_revocation(session, "account", account_id)
-    elif enabled:
+    else:
         await note_new_key(session, account_id)
     await audit.record(
         session,
