@@ -110,9 +110,12 @@ async def test_while_a_synchronous_standby_is_away_no_lease_is_kept_and_afterwar
         await until(lambda: not verifier.keeper.is_trusted)
         with pytest.raises(Unavailable):
             await verifier.keys.find(client_id)
+        with pytest.raises(Unavailable, match="no lease"):
+            await verifier.keys.check()
         server.sql("ALTER SYSTEM RESET synchronous_standby_names")
         server.sql("SELECT pg_reload_conf()")
         await until(lambda: verifier.keeper.is_trusted)
+        await verifier.keys.check()
         assert await verifier.keys.find(client_id) is not None
     finally:
         await deployment.close()

@@ -127,9 +127,13 @@ class Keeper:
             Whether it is the one that keeps the lease, which lasts now. While there is no lease, one is waited for;
             whoever calls bounds that.
         """
+        await self.trusted()
+        return server == self._server
+
+    async def trusted(self) -> None:
+        """Wait for a lease, if there is none; whoever calls bounds that."""
         while not self.is_trusted:
             await self._renewed.wait()
-        return server == self._server
 
     async def _live(self) -> None:
         wait = _shortest_wait(self._lease)

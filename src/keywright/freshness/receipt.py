@@ -96,8 +96,8 @@ class Receipts:
             if session.server == revocation.server:
                 confirmation.look(rows)
             elif is_server_known:
-                # A connection from before a fail-over: there, who registered since would seem to have left. If it is not
-                # that, the server was restarted since the commit, and the leases have to run out.
+                # A connection from before a fail-over: there, who registered since would seem to have left. If it is
+                # not that, the server was restarted since the commit, and the leases have to run out.
                 is_server_known = False
                 await self._database.reconnect()
 
