@@ -177,11 +177,11 @@ class Settings(BaseSettings):
         if value.startswith("postgres://"):
             value = value.replace("postgres://", "postgresql://", 1)
         if value.startswith("postgresql://"):
-            try:
-                has_name = len(urlsplit(value).path) > 1 or "dbname=" in value
-            except ValueError as error:
-                raise ValueError("escape odd characters in user and password, such as @ with %40") from error
-            if not has_name:
+            if _has_unescaped(value):
+                raise ValueError(
+                    "escape odd characters in user and password, such as @ with %40, / with %2F; hosts are name:port"
+                )
+            if len(urlsplit(value).path) <= 1 and "dbname=" not in value:
                 raise ValueError("must name the database: postgresql://user:password@host:port/name")
             return value
         if not value.startswith("sqlite:///"):
@@ -306,6 +306,18 @@ class Settings(BaseSettings):
         return self.public_url or f"http://{host}:{self.port}"
 
 
+def _has_unescaped(url: str) -> bool:
+    """Tell whether a URL of PostgreSQL ends too early where it is read: the driver's error would quote the password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    hosts = parts.netloc.rpartition("@")[2]
+    is_good = all(re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(:[0-9]*)?", host) for host in hosts.split(","))
+    # An @ further on once ended a password, and so did a # anywhere.
+    return not is_good or "@" in parts.netloc.rpartition("@")[0] or "@" in parts.path or "#" in url
+
+
 def without_password(url: str) -> str:
     """Return a URL as it may be shown.
 
@@ -317,7 +329,7 @@ def without_password(url: str) -> str:
     """
     # To the last @: an unescaped sign in a password must not show the rest of it.
     shown = re.sub(r"(?<=://)([^:@/?#]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"(?<=[?&]password=)[^&]*", "***", shown)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:

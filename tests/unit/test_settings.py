@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keywright.errors import InvalidRequest
-from keywright.settings import Settings, load_settings
+from keywright.settings import Settings, load_settings, without_password
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +140,35 @@ def test_the_password_of_the_mail_server_is_not_shown_with_the_settings():
     found = load_settings(smtp_url="smtp://u:pass-word@mail.example.com", mail_from="keys@example.com")
     assert "pass-word" not in repr(found)
     assert "pass-word" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "password", ["hush/hush", "12/hush", "hush#hush", "hush@hush", "hush?hush", "[hush", "hush?dbname=hush", "hush:1/h"]
+)
+def test_a_password_that_is_not_escaped_is_told_and_not_shown(password: str):
+    """Read as a host and its port, it would stand in the driver's error."""
+    with pytest.raises(InvalidRequest) as caught:
+        load_settings(database_url=f"postgresql://keywright:{password}@db.internal/keywright")
+    (fault,) = caught.value.faults
+    assert fault.field == "database_url"
+    assert "hush" not in fault.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40%2F%23@db.internal:5432/keywright?sslmode=require",
+        "postgresql://u:p@one:5432,two,[2001:db8::1]:5433/keywright",
+        "postgresql://postgres@/keywright?host=%2Ftmp%2Fsocket",
+        "postgresql:///keywright?host=/tmp/socket",
+        "postgresql://db.internal?dbname=keywright&user=u%40h",
+        "postgresql://u:p!$&'()*+,;=:p@db.internal/keywright",
+    ],
+)
+def test_addresses_of_postgresql_that_are_right_are_taken(url: str):
+    assert load_settings(database_url=url).database == url
+
+
+def test_no_password_of_a_database_is_shown():
+    url = "postgresql://u:hush@h/db?sslpassword=hush&sslmode=require&password=hush"
+    assert without_password(url) == "postgresql://u:***@h/db?sslpassword=***&sslmode=require&password=***"

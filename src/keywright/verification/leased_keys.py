@@ -84,7 +84,7 @@ class LeasedKeys:
         except TimeoutError as error:
             raise Unavailable(
                 "the verifier has no lease from the database; its log says why",
-                private="a verifier answers 503 until its lease is kept; does PostgreSQL have a connection left for it?",
+                private="until its lease is kept it answers 503; does PostgreSQL have a connection left for it?",
             ) from error
 
     def start(self) -> None:
