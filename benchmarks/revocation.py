@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from results import machine, percentile, progress, write_results
+from measured import machine, percentile, progress, write_results
 
 import keywright
 from support.ledger import Ledger
@@ -47,7 +47,7 @@ class Bench:
     """
 
     def __init__(self, folder: Path, verifiers: int) -> None:
-        self.cluster = Cluster(folder, controls=1, gateways=verifiers, postgresql={"fsync": "on"})
+        self.cluster = Cluster(folder, controls=1, gateways=verifiers, wired=False, postgresql={"fsync": "on"})
         self.verifiers = verifiers
 
     def start(self) -> None:

@@ -64,11 +64,13 @@ class Revocation:
         number: its place among all.
         verifiers: whom it has to reach: all that were registered before it. Who registers later begins with it applied.
         server: that holds it; what another one says of those verifiers tells nothing.
+        is_new: whether it was made now; one of before is waited for again where its receipt may never have been had.
     """
 
     number: int
     verifiers: tuple[LiveVerifier, ...]
     server: str = ""
+    is_new: bool = True
 
 
 async def note_revocation(session: WriteSession, kind: Literal["credential", "account"], subject: str) -> Revocation:
@@ -96,14 +98,13 @@ async def last_revocation(session: ReadSession) -> Revocation:
     """Return the last revocation that was committed, which may still be on its way to the verifiers.
 
     Args:
-        session: where to read, with one view of the database. A verifier that is not seen in it registered after that
-            revocation.
+        session: where to read. Verifiers are looked for after the number, so one that is not seen registered later.
 
     Returns:
         The revocation.
     """
     number, _ = await key_state(session)
-    return Revocation(number, await _live_verifiers(session), session.server)
+    return Revocation(number, await _live_verifiers(session), session.server, is_new=False)
 
 
 async def note_new_key(session: WriteSession, subject: str) -> None:

@@ -35,6 +35,9 @@ DATABASE_FILE = "keywright.db"
 _CLIENT_VARIABLES = frozenset(
     {"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_ALGORITHM", CONFIG_VARIABLE}
 )
+# One or more of host[:port] with commas between them, or nothing: then the host is among the options.
+_HOST = r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]@/,]*)(:\d{1,5})?"
+_HOSTS = re.compile(f"{_HOST}(,{_HOST})*", re.ASCII)
 
 
 def _default_data_dir() -> Path:
@@ -67,7 +70,7 @@ class Settings(BaseSettings):
         description="sqlite:////absolute/path.db or postgresql://user:password@host:port/name; default: in data_dir.",
     )
     database_connections: int = Field(
-        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; two more write."
+        default=4, ge=1, le=100, description="Most connections for reading that each process keeps; three more write."
     )
     valkey_url: str | None = Field(
         default=None,
@@ -177,11 +180,13 @@ class Settings(BaseSettings):
         if value.startswith("postgres://"):
             value = value.replace("postgres://", "postgresql://", 1)
         if value.startswith("postgresql://"):
-            if _has_unescaped(value):
-                raise ValueError(
-                    "escape odd characters in user and password, such as @ with %40, / with %2F; hosts are name:port"
-                )
-            if len(urlsplit(value).path) <= 1 and "dbname=" not in value:
+            authority, _, rest = value.removeprefix("postgresql://").partition("/")
+            name, _, options = rest.partition("?")
+            who, _, hosts = authority.rpartition("@")
+            # A sign that ends the password too early would make a port of it, and the driver's complaint would show it.
+            if not _HOSTS.fullmatch(hosts) or re.search(r"[?#\[\]]", who) or "@" in name:
+                raise ValueError("escape odd characters in user and password, such as @ with %40 and / with %2F")
+            if not name and "dbname=" not in options:
                 raise ValueError("must name the database: postgresql://user:password@host:port/name")
             return value
         if not value.startswith("sqlite:///"):
@@ -304,18 +309,6 @@ class Settings(BaseSettings):
         """Where people reach the control plane, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
-
-
-def _has_unescaped(url: str) -> bool:
-    """Tell whether a URL of PostgreSQL ends too early where it is read: the driver's error would quote the password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return True
-    hosts = parts.netloc.rpartition("@")[2]
-    is_good = all(re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(:[0-9]*)?", host) for host in hosts.split(","))
-    # An @ further on once ended a password, and so did a # anywhere.
-    return not is_good or "@" in parts.netloc.rpartition("@")[0] or "@" in parts.path or "#" in url
 
 
 def without_password(url: str) -> str:

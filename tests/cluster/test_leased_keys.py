@@ -314,7 +314,8 @@ async def test_made_up_client_ids_do_not_starve_the_lease(deployment: Deployment
 
     async def make_up() -> None:
         while not is_over:
-            assert await verifier.keys.find(new_client_id(random.randbytes)) is None
+            with contextlib.suppress(Unavailable):  # they may have to wait too long for each other
+                assert await verifier.keys.find(new_client_id(random.randbytes)) is None
 
     crowd = [asyncio.create_task(make_up()) for _ in range(100)]
     end = time.monotonic() + 3 * deployment.lease_seconds

@@ -9,8 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from support.server import Server, running
+
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
 
 _CREATE = """
 import json, sys, urllib.error, urllib.request

@@ -74,7 +74,7 @@ def test_nodes_that_share_a_database_need_a_valkey(deployment: Deployment):
 
 
 def test_a_node_keeps_as_many_connections_as_documented_and_no_more(deployment: Deployment):
-    """docs/settings.md: in each process database_connections and two more, and one where requests are verified."""
+    """docs/settings.md: in each process database_connections and three more, and one where requests are verified."""
     node = deployment.node("all", workers=2, KEYWRIGHT_DATABASE_CONNECTIONS="1").start()
     account = node.account()
     keys = [node.key(account, label=str(number)) for number in range(3)]
@@ -91,4 +91,4 @@ def test_a_node_keeps_as_many_connections_as_documented_and_no_more(deployment: 
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     # Connections that are not used now stay open, so this is the most there ever was.
-    assert 3 <= int(held) <= (1 + 2) + 2 * (1 + 2 + 1)
+    assert 3 <= int(held) <= (1 + 3) + 2 * (1 + 3 + 1)

@@ -14,13 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 import keywright
 from support import data
 from support.raw import RawAnswer, exchange, raw_request
-from support.server import PASSWORD, Server, running, signed, wait_until
+from support.server import PASSWORD, Server, environment_of, running, signed, wait_until
 
 MEMBERS = {"type", "title", "status", "detail", "code"}
 
 
 @pytest.fixture(scope="module")
-def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def talkative(chosen_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own that logs all it can, and whose database these tests may take away."""
     with running(tmp_path_factory.mktemp("talkative") / "data", KEYWRIGHT_LOG_LEVEL="debug") as found:
         yield found
@@ -64,11 +64,18 @@ def test_the_verdicts_of_all_workers_are_summed(server: Server):
 
 
 def test_what_the_data_plane_measures(server: Server):
+    server.verify(signed(server.key(server.account())))
     answer = server.ask("GET", "/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain")
     found = {name for name, _ in samples(answer.text)}
-    assert {"keywright_verifications_total", "keywright_cached_credentials", "keywright_nonces"} <= found
+    assert {"keywright_cached_credentials", "keywright_nonces_unprovable_through"} <= found
+    if "KEYWRIGHT_VALKEY_URL" in environment_of(server.data_dir):
+        # Of nonces in Valkey it is told whether they can be asked for, and not how many there are.
+        assert samples(answer.text)["keywright_nonce_buckets_answering", ()] == 1
+        assert "keywright_nonce_memory_known" in found
+        assert samples(answer.text)["keywright_valkey_failures_total", ()] == 0
+        return
     assert "keywright_nonce_bytes" in found
     remembered = samples(answer.text)["keywright_nonces", ()]
     server.verify(signed(server.key(server.account())))
@@ -121,7 +128,8 @@ def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Serv
     key = talkative.key(talkative.account())
     # As after a restore of something that is not our database, under the running server.
     with data.looking_into(talkative.data_dir) as database:
-        database.change("ALTER TABLE revocation_counter RENAME TO gone")
+        for table in ("revocation_counter", "credentials"):
+            database.change(f"ALTER TABLE {table} RENAME TO {table}_gone")
     try:
         for base, code in ((talkative.control, "unavailable"), (talkative.data, "verifier_unavailable")):
             answer = fresh(base, b"/readyz")
@@ -138,7 +146,8 @@ def test_readiness_ends_with_the_database_and_comes_back_with_it(talkative: Serv
         assert (answer.status, answer.code) == (503, "verifier_unavailable")
     finally:
         with data.looking_into(talkative.data_dir) as database:
-            database.change("ALTER TABLE gone RENAME TO revocation_counter")
+            for table in ("revocation_counter", "credentials"):
+                database.change(f"ALTER TABLE {table}_gone RENAME TO {table}")
     assert {fresh(base, b"/readyz").status for base in (talkative.control, talkative.data)} == {200}
     assert talkative.verify(signed(key)).code == "accepted"
     missing = {"sqlite": "no such table: revocation_counter", "postgresql": 'relation "revocation_counter" does not'}

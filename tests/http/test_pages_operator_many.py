@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterator
 from urllib.parse import quote_plus
 
@@ -231,3 +232,18 @@ async def test_the_list_walks_the_index_of_names(crowd: Server, rita: Caller, in
             (told,) = data.plan(crowd.data_dir, listing).splitlines()
             assert "USING INDEX ix_accounts_name_folded" in told
             assert told.startswith("SEARCH" if cursor else "SCAN")
+
+
+async def test_the_list_of_one_state_walks_an_index_of_it(crowd: Server, rita: Caller, in_order: list[str]):
+    """However few are in that state: nobody reads past all the others to find them."""
+    for cursor in ("", f"&cursor=after-{in_order[MANY // 2]}", f"&cursor=before-{in_order[MANY // 2]}"):
+        async with in_process(data.settings_of(crowd.data_dir)) as client:
+            with counted() as asked:
+                answer = await client.get(f"/operator/accounts?access=disabled{cursor}", headers=rita.headers)
+        assert answer.status_code == 200
+        (listing,) = [statement for statement in asked if "ORDER BY accounts.name_folded" in statement]
+        assert "accounts.api_access = " in listing
+        told = data.plan(crowd.data_dir, listing)
+        told = told.lower()
+        assert "using ix_accounts_api_access_name" in told or "index ix_accounts_api_access_name" in told, told
+        assert not re.search("scan accounts|seq scan|sort|temp b-tree", told), told

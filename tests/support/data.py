@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+import redis
 
 from keywright.settings import Settings
 from keywright.storage.tables import metadata
@@ -45,7 +47,8 @@ def url_of(data_dir: Path) -> str:
 
 def settings_of(data_dir: Path) -> Settings:
     """The settings of a deployment, for the parts of it that a test runs in its own process."""
-    return Settings(data_dir=data_dir, database_url=url_of(data_dir))
+    valkey_url = environment_of(data_dir).get("KEYWRIGHT_VALKEY_URL")
+    return Settings(data_dir=data_dir, database_url=url_of(data_dir), valkey_url=valkey_url)
 
 
 def is_postgresql(data_dir: Path) -> bool:
@@ -95,6 +98,15 @@ def plan(data_dir: Path, statement: str) -> str:
         data.change(f"PREPARE planned AS {statement}")
         values = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
         return "\n".join(row[0] for row in data.rows(f"EXPLAIN EXECUTE planned({values})"))
+
+
+def forget_nonces(data_dir: Path) -> None:
+    """Lose the memory of nonces, as when a stopped deployment's host, or its Valkey, begins anew."""
+    if is_postgresql(data_dir):
+        with redis.Redis.from_url(environment_of(data_dir)["KEYWRIGHT_VALKEY_URL"]) as valkey:
+            valkey.flushdb()
+    else:
+        shutil.rmtree(data_dir / "nonces")
 
 
 def stored_bytes(data_dir: Path) -> Iterator[tuple[str, bytes]]:

@@ -32,6 +32,7 @@ class Node:
         role: `control` or `gateway`.
         folder: takes its data directory.
         wire: leads to PostgreSQL.
+        database_url: of PostgreSQL; None is by that wire.
         environment: its settings.
         prefix: of its command line.
     """
@@ -43,12 +44,13 @@ class Node:
         folder: Path,
         wire: Wire,
         *,
+        database_url: str | None = None,
         environment: dict[str, str],
         prefix: tuple[str, ...] = (),
     ) -> None:
         self.name, self.role, self.wire = name, role, wire
         data_dir = folder / name.replace(" ", "-")
-        url = f"postgresql://postgres@{wire.host}:{wire.port}/{DATABASE}"
+        url = database_url or f"postgresql://postgres@{wire.host}:{wire.port}/{DATABASE}"
         set_environment(data_dir, {"KEYWRIGHT_DATABASE_URL": url})
         self.server = Server(data_dir, environment={**environment, "KEYWRIGHT_ROLE": role}, prefix=prefix)
 
@@ -106,6 +108,8 @@ class Cluster:
         controls: how many control nodes.
         gateways: how many gateway nodes, each a verifier.
         postgresql: lines of its configuration.
+        wired: whether every node has a way to PostgreSQL that can be cut; if not, only the last one has, and the others
+            go straight there, which takes this process no time.
         environment: settings of all nodes.
     """
 
@@ -116,6 +120,7 @@ class Cluster:
         controls: int = 2,
         gateways: int = 3,
         postgresql: dict[str, str] | None = None,
+        wired: bool = True,
         **environment: str,
     ) -> None:
         self.folder = folder
@@ -132,8 +137,10 @@ class Cluster:
             "KEYWRIGHT_PUBLIC_URL": "http://keys.example.com",
             **environment,
         }
-        self.controls = [self.node(f"control {number + 1}", "control") for number in range(controls)]
-        self.gateways = [self.node(f"gateway {number + 1}", "gateway") for number in range(gateways)]
+        self.controls = [self.node(f"control {n + 1}", "control", wired=wired) for n in range(controls)]
+        self.gateways = [
+            self.node(f"gateway {n + 1}", "gateway", wired=wired or n + 1 == gateways) for n in range(gateways)
+        ]
 
     @property
     def nodes(self) -> list[Node]:
@@ -144,11 +151,22 @@ class Cluster:
         """The first control node's server, for whatever any of them can do."""
         return self.controls[0].server
 
-    def node(self, name: str, role: str, *, host: str = HOST, prefix: tuple[str, ...] = (), **environment: str) -> Node:
+    def node(
+        self,
+        name: str,
+        role: str,
+        *,
+        host: str = HOST,
+        prefix: tuple[str, ...] = (),
+        wired: bool = True,
+        **environment: str,
+    ) -> Node:
         """Make a node, which is not started yet."""
         wire = Wire(self.postgresql.folder / ".s.PGSQL.5432", host=host)
         self._running.callback(wire.close)
-        return Node(name, role, self.folder, wire, environment={**self.environment, **environment}, prefix=prefix)
+        url = None if wired else self.postgresql.url(DATABASE)
+        settings = {**self.environment, **environment}
+        return Node(name, role, self.folder, wire, database_url=url, environment=settings, prefix=prefix)
 
     def start(self) -> Cluster:
         """Start everything; nodes side by side, but for the first, which makes schema and keys."""

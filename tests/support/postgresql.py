@@ -28,10 +28,11 @@ class PostgresqlServer:
 
     Args:
         standby_of: begin as a copy of this one, which it follows.
+        rules: lines of pg_hba.conf that come before the one that lets everyone in.
         settings: lines of postgresql.conf, as name to value.
     """
 
-    def __init__(self, *, standby_of: PostgresqlServer | None = None, **settings: str) -> None:
+    def __init__(self, *, standby_of: PostgresqlServer | None = None, rules: str = "", **settings: str) -> None:
         self._binaries = _find_binaries()
         self.folder = Path(tempfile.mkdtemp(prefix="kw-pg-", dir="/tmp"))  # a socket's path must be short
         # PostgreSQL does not run as root.
@@ -72,6 +73,8 @@ class PostgresqlServer:
         self.run("initdb", *initdb, "--username", "postgres")
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
+        allowed = self.data / "pg_hba.conf"
+        allowed.write_text(f"{rules}\n{allowed.read_text()}")
 
     @property
     def data(self) -> Path:

@@ -11,7 +11,7 @@ from keywright.accounts.principal import Principal
 from keywright.accounts.read import MOST_TOLD, key_manager_emails
 from keywright.errors import Conflict
 from keywright.mail import Letter, Outbox, letters
-from keywright.revocation import Revocation, note_new_key, note_revocation
+from keywright.revocation import Revocation, last_revocation, note_new_key, note_revocation
 from keywright.storage import ReadSession, WriteSession
 
 _MEANWHILE = {
@@ -107,12 +107,14 @@ async def set_api_access(
     status = _decide(account.api_access, enabled=enabled)
     if status is account.api_access:
         # Whoever switches it off again may have had no receipt the first time; this one is had for certain.
-        return account, None if enabled else await note_revocation(session, "account", account_id)
+        return account, None if enabled else await last_revocation(session)
     await store.update_api_access(session, account_id, status, reason)
     revocation = None
-    if not enabled:
-        # Also for a request that is declined: it may have been made while an earlier switching off was on its way.
+    if account.api_access is ApiAccess.ENABLED:
         revocation = await note_revocation(session, "account", account_id)
+    elif not enabled:
+        # The request that is declined may have been made while an earlier switching off was on its way.
+        revocation = await last_revocation(session)
     else:
         await note_new_key(session, account_id)
     await audit.record(

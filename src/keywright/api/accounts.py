@@ -74,7 +74,7 @@ async def put_api_access(
         )
         await session.commit()
     control.wake_mail()
-    if revocation is not None:
+    if revocation is not None and revocation.is_new:
         control.metrics.count_revocation()
     receipt = None if data.enabled else await control.receipts.wait(revocation, started)
     return api_access_output(account, receipt)

@@ -92,6 +92,7 @@ def access_tokens(settings: Settings) -> AccessTokens:
         issuer=settings.issuer,
         audience=settings.audience,
         cache_size=settings.credential_cache_size,
+        has_shared_name=settings.is_embedded or bool(settings.token_issuer or settings.public_url),
     )
 
 

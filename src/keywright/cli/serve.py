@@ -24,7 +24,9 @@ def serve(
     gateway_host: Annotated[str | None, typer.Option(help="Address of the data plane [127.0.0.1].")] = None,
     gateway_port: Annotated[int | None, typer.Option(help="Port of the data plane [8081].")] = None,
     gateway_workers: Annotated[int | None, typer.Option(help="Processes that verify requests [1].")] = None,
-    valkey_url: Annotated[str | None, typer.Option(help="Shared nonce store; for deployments of many hosts.")] = None,
+    valkey_url: Annotated[
+        str | None, typer.Option(help="Nonces and rate limits that all nodes share; needed with PostgreSQL.")
+    ] = None,
     public_url: Annotated[str | None, typer.Option(help="Where people reach the control plane.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
 ) -> None:

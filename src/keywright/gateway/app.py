@@ -37,6 +37,8 @@ from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
 from keywright.verification import Accepted, VerificationService
 
 BODY_SECONDS = 10
+# In these a request without Content-Length and Transfer-Encoding has no content; in HTTP/2 that proves nothing.
+_WITHOUT_FRAMES = frozenset({"1.0", "1.1"})
 _log = structlog.get_logger("keywright.gateway")
 
 
@@ -177,9 +179,16 @@ class Gateway:
 
     async def _read_body(self, scope: Scope, receive: Receive, most: int | None = None) -> bytes:
         limit = self._max_body_bytes if most is None else most
+        is_empty = scope["http_version"] in _WITHOUT_FRAMES
         for name, value in scope["headers"]:
-            if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
-                raise _too_large(limit)
+            if name == b"content-length":
+                if not (value.isdigit() and int(value) <= limit):
+                    raise _too_large(limit)
+                is_empty = is_empty and not int(value)
+            elif name == b"transfer-encoding":
+                is_empty = False
+        if is_empty:
+            return b""  # RFC 9112 section 6.3: neither length nor coding, so no content; to wait for it costs time
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await _whole_body(receive, limit)

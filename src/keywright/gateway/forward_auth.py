@@ -12,6 +12,7 @@ from keywright.signatures import SignedRequest
 
 _ORIGINAL = ("x-original-method", "x-original-url")
 _FORWARDED = ("x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri")
+_STARTS = ("x-", "X-")
 _USED = frozenset(_ORIGINAL + _FORWARDED)
 # -Proto and -Host are set by any proxy on the way; these two only by one that asks us in this way.
 _ONLY_FORWARDED = ("x-forwarded-method", "x-forwarded-uri")
@@ -34,20 +35,27 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
     Raises:
         InvalidRequest: the gateway does not say what the original was, or says it twice.
     """
+    method, url = _target(_said_by_gateway(headers))
+    if not is_absolute(url):
+        raise InvalidRequest([Fault("X-Original-URL", "must be absolute, beginning with https:// or http://")])
+    if api_origin is not None:
+        url = with_origin(url, api_origin)
+    return SignedRequest(method, url, headers, body)
+
+
+def _said_by_gateway(headers: list[tuple[str, str]]) -> dict[str, str]:
     said: dict[str, str] = {}
     for name, value in headers:
+        # Few names begin so, and most requests have one spelling of each: the rest is not looked at any further.
+        if name[:2] not in _STARTS:
+            continue
         lower = name.lower()
         if lower in _USED:
             if lower in said:
                 # One of the two would be the client's own: a gateway must overwrite, not add.
                 raise InvalidRequest([Fault(name, "is there twice; the gateway must set it, not add to it")])
             said[lower] = value
-    method, url = _target(said)
-    if not is_absolute(url):
-        raise InvalidRequest([Fault("X-Original-URL", "must be absolute, beginning with https:// or http://")])
-    if api_origin is not None:
-        url = with_origin(url, api_origin)
-    return SignedRequest(method, url, headers, body)
+    return said
 
 
 def with_problem_header(answer: Answer) -> Answer:

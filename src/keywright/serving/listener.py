@@ -8,6 +8,7 @@ from here.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -27,8 +28,8 @@ from keywright.settings import Settings
 from keywright.telemetry import configure_logs
 
 Plane = Literal["control", "data"]
-# What is being answered when the end comes has this long.
-FINISH_SECONDS = 20
+# What is being answered when the end comes has this long at least.
+_FINISH_SECONDS = 20
 _HEADER_TIMEOUT_MS = 10_000
 
 
@@ -49,7 +50,7 @@ def main(plane: Plane, settings: Settings, lifeline: int, flag: DrainFlag) -> No
         return  # the supervisor gave up before there was anything to serve
     settings_document = settings.model_dump(mode="json")
     configure_logs(settings.log_level, settings.log_format)
-    end_with(lifeline)
+    end_with(lifeline, finish_seconds(settings) + 5)
     is_control = plane == "control"
     server = Server(
         "keywright",
@@ -60,7 +61,7 @@ def main(plane: Plane, settings: Settings, lifeline: int, flag: DrainFlag) -> No
         backlog=1024,
         websockets=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=FINISH_SECONDS,
+        workers_kill_timeout=finish_seconds(settings),
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS),
         log_level=LogLevels.warning,
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}}},
@@ -84,24 +85,37 @@ def load(plane: Plane, settings_document: dict[str, Any], lifeline: int, flag: D
 
     settings = Settings.model_validate(settings_document)
     configure_logs(settings.log_level, settings.log_format)
-    end_with(lifeline)
+    end_with(lifeline, finish_seconds(settings) + 5)
     if plane == "control":
         return leavable(control_plane(settings), flag, code="unavailable")
     return leavable(data_plane(settings), flag, code="verifier_unavailable")
 
 
-def end_with(lifeline: int) -> None:
+def finish_seconds(settings: Settings) -> int:
+    """Tell how long what is being answered may take when the end comes.
+
+    Args:
+        settings: the deployment's.
+
+    Returns:
+        Seconds; a deletion can wait for its receipt for as long as a lease.
+    """
+    return max(_FINISH_SECONDS, math.ceil(settings.lease_seconds) + 5)
+
+
+def end_with(lifeline: int, within_seconds: int) -> None:
     """End this process, first politely, when the other end of a pipe closes.
 
     Args:
         lifeline: descriptor of a pipe that only the supervisor can write to, and never does.
+        within_seconds: how long to be polite.
     """
 
     def watch() -> None:
         while os.read(lifeline, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(FINISH_SECONDS + 5)
+        time.sleep(within_seconds)
         os._exit(1)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

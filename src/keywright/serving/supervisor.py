@@ -19,13 +19,13 @@ from types import FrameType
 
 from keywright.errors import Unavailable
 from keywright.serving.draining import DrainFlag
-from keywright.serving.listener import FINISH_SECONDS, Plane, main
+from keywright.serving.listener import Plane, finish_seconds, main
 from keywright.settings import Settings
 from keywright.telemetry.metrics import MULTIPROCESS_VARIABLE
 
 _START_SECONDS = 60
-# What hangs is killed by its listener after FINISH_SECONDS, and a listener that hangs by us after these.
-_STOP_SECONDS = FINISH_SECONDS + 10
+# What hangs is killed by its listener after a while, and a listener that hangs by us so much later.
+_STOP_LATER_SECONDS = 10
 _PLANES: dict[str, tuple[Plane, ...]] = {
     "all": ("control", "data"),
     "control": ("control",),
@@ -70,19 +70,20 @@ def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: 
             for listener in listeners:
                 _order(listener)
             _await_answers(settings, listeners, told_to_end)
-            if not told_to_end:
+            is_known = not told_to_end
+            if is_known:
                 serving = ", ".join(f"{plane} plane {_address(*_place(settings, plane))}" for plane in planes)
                 announce(f"keywright is ready: {serving}")
             while not told_to_end and _all_run(listeners):
                 time.sleep(0.05)
             flag.put_up()
-            # A second signal is from somebody who does not want to wait.
-            until = time.monotonic() + settings.drain_seconds
+            # Who never knew of this node need not leave it; and a second signal is from somebody who does not wait.
+            until = time.monotonic() + (settings.drain_seconds if is_known else 0)
             while len(told_to_end) == 1 and time.monotonic() < until and _all_run(listeners):
                 time.sleep(0.05)
             return 0 if told_to_end else 1
         finally:
-            _stop(listeners)
+            _stop(listeners, finish_seconds(settings) + _STOP_LATER_SECONDS)
 
 
 def _all_run(listeners: list[_Listener]) -> bool:
@@ -191,10 +192,10 @@ def _answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _stop(listeners: list[_Listener]) -> None:
+def _stop(listeners: list[_Listener], within_seconds: int) -> None:
     for listener in listeners:
         listener.process.terminate()
-    deadline = time.monotonic() + _STOP_SECONDS
+    deadline = time.monotonic() + within_seconds
     for listener in listeners:
         listener.process.join(max(0.1, deadline - time.monotonic()))
         if listener.process.is_alive():

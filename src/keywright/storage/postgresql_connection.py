@@ -70,23 +70,29 @@ async def connect(
         asyncpg.InterfaceError: the URL cannot be used.
         asyncpg.InternalClientError: it is a standby, or speaks another language.
     """
-    connection = await asyncpg.connect(
-        url,
-        timeout=timeouts.connect,
-        command_timeout=None if timeouts.statement is None else timeouts.statement + _GRACE_SECONDS,
-        # A standby lags behind, and deleted keys would go on working from there.
-        target_session_attrs="primary",
-        connection_class=WatchedConnection,
-        server_settings={
-            "application_name": application_name,
-            "statement_timeout": _milliseconds(timeouts.statement),
-            "lock_timeout": _milliseconds(timeouts.lock),
-            "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle),
-            # Whatever the server's default is: a delete that was confirmed must not be undone by a power cut.
-            "synchronous_commit": "on",
-            "jit": "off",  # our statements are short; compiling them costs more than it brings
-        },
-    )
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=timeouts.connect,
+            command_timeout=None if timeouts.statement is None else timeouts.statement + _GRACE_SECONDS,
+            # A standby lags behind, and deleted keys would go on working from there.
+            target_session_attrs="primary",
+            connection_class=WatchedConnection,
+            server_settings={
+                "application_name": application_name,
+                "statement_timeout": _milliseconds(timeouts.statement),
+                "lock_timeout": _milliseconds(timeouts.lock),
+                "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle),
+                # Whatever the server's default is: a delete that was confirmed must not be undone by a power cut.
+                "synchronous_commit": "on",
+                "jit": "off",  # our statements are short; compiling them costs more than it brings
+            },
+        )
+    except ValueError as error:
+        if isinstance(error, UnicodeError | asyncpg.InterfaceError):
+            raise
+        # An option that is none. What the driver says of it may hold a part of the URL.
+        raise asyncpg.InterfaceError("database_url cannot be read; check its options") from None
     connection.add_log_listener(_note_warning)
     try:
         connection.server = await connection.fetchval("SELECT pg_postmaster_start_time()::text")

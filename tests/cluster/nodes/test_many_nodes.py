@@ -1,4 +1,8 @@
-"""Two control nodes and three verifiers under load: keys come and go at random, and what must hold, holds."""
+"""Two control nodes and three verifiers under load: keys come and go at random, and what must hold, holds.
+
+With one Valkey for each verifier, with verifiers that do not evict, and with deletes that do not wait for them, this
+fails within ten seconds.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import time
 
 import pytest
 
+from support.churn import Churn, Switch
 from support.ledger import Ledger
-from support.load import Asker, Churn, Keys, Switch, asking
+from support.load import Asker, Keys, asking
 from support.many import Cluster
 from support.server import run_cli, signed
 
@@ -63,7 +68,7 @@ def test_what_must_hold_holds_for_a_minute_of_load(cluster: Cluster):
     print(f"\n{SECONDS} s of load: {told}")  # noqa: T201 - what was tried is to be seen
 
     ledger.assert_safe()
-    assert ledger.unexpected == []
+    assert not ledger.unexpected, "\n".join(ledger.unexpected)
     assert max(churn.most_listed for churn in churns) <= 10
     assert most_stored == 10, f"{told}"  # the limit was reached, and never passed
     assert told["refused at the limit"] > 10, f"{told}"

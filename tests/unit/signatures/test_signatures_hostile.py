@@ -28,6 +28,7 @@ from keywright.signatures import (
     Profile,
     SignedRequest,
     Verified,
+    digest,
     find_signature,
     signature_base,
     verify_signature,
@@ -256,3 +257,18 @@ def test_keys_that_are_none_are_our_fault(algorithm, key):
     assert not isinstance(found, Refused)
     with pytest.raises(ValueError, match=r"key|algorithm"):
         verify_signature(sent, found, algorithm, key, PROFILE, NOW)
+
+
+@given(
+    st.sampled_from(["sha-256", "sha-512", "md5", "SHA-256"]),
+    st.text("AEIMQUYcgkosw048+/=: \tBq", max_size=90),
+    st.sampled_from(["", "=", "=="]),
+    st.sampled_from([":", ":;a=1", ":, sha-512=:AA==:", ": "]),
+)
+@example("sha-256", "A" * 43, "=", ":")
+@example("sha-256", "A" * 42 + "B", "=", ":")
+@example("sha-512", "A" * 86, "==", ":")
+@example("sha-512", "A" * 85 + "E", "==", ":")
+def test_a_digest_of_the_ordinary_form_is_one_to_the_general_reader(name: str, text: str, padding: str, end: str):
+    value = f"{name}=:{text}{padding}{end}"
+    assert digest.check_digest_form(value) == digest._check_each(value, None)

@@ -404,6 +404,7 @@ async def test_a_standby_is_refused_and_the_primary_found_among_several(own: Pos
         "postgresql://postgres@/nowhere?host=/nowhere",
         "postgresql://postgres@no-such-host.invalid/nowhere",
         "postgresql://postgres@127.0.0.1:1/nowhere?sslmode=perhaps",
+        "postgresql://postgres@/nowhere?host=/nowhere&port=hush",
         f"postgresql://postgres@{'x' * 70}.example/nowhere",
     ],
 )

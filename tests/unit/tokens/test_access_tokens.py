@@ -23,8 +23,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "token-keys.json"
 
 
-def reader(file: Path, *, issuer: str = ISSUER, audience: str = "urn:api", size: int = 3) -> AccessTokens:
-    return AccessTokens(SigningKeyFile(file, os.urandom, NOW), issuer=issuer, audience=audience, cache_size=size)
+def reader(file: Path, *, issuer: str = ISSUER, audience: str = "urn:api", size: int = 3, **more: bool) -> AccessTokens:
+    keys = SigningKeyFile(file, os.urandom, NOW)
+    return AccessTokens(keys, issuer=issuer, audience=audience, cache_size=size, **more)
 
 
 def code(found: object) -> RefusalCode | None:
@@ -53,6 +54,14 @@ def test_others_issuers_and_audiences(file: Path):
     token = reader(file).issue("ck_a", "acc_a", NOW, os.urandom)
     assert code(reader(file, issuer="https://other.example").read(token, NOW)) is RefusalCode.TOKEN_INVALID
     assert code(reader(file, audience="urn:other").read(token, NOW)) is RefusalCode.TOKEN_INVALID
+
+
+def test_nodes_without_a_shared_name_take_each_others_tokens_and_no_strangers(file: Path, tmp_path: Path):
+    token = reader(file).issue("ck_a", "acc_a", NOW, os.urandom)
+    other = reader(file, issuer="https://other.example", audience="urn:other", has_shared_name=False)
+    assert code(other.read(token, NOW)) is None
+    stranger = tmp_path / "strangers-keys.json"
+    assert code(other.read(reader(stranger).issue("ck_a", "acc_a", NOW, os.urandom), NOW)) is RefusalCode.TOKEN_INVALID
 
 
 def test_the_memory_is_bounded(file: Path):

@@ -92,7 +92,7 @@ async def decide(
             session, principal, account_id, enabled=enabled, reason=reason, outbox=control.outbox, seen=seen
         )
         await session.commit()
-    if revocation is not None:
+    if revocation is not None and revocation.is_new:
         control.metrics.count_revocation()
     control.wake_mail()
     return account, await control.receipts.wait(revocation, started)

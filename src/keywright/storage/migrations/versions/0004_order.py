@@ -1,5 +1,7 @@
 """The list of accounts in one state by name; and on PostgreSQL, texts compared byte by byte, as SQLite does."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,8 +24,15 @@ def _compare_bytes() -> None:
     for table in sorted(inspector.get_table_names()):
         if table in _NOT_OURS:
             continue
-        texts = [column for column in inspector.get_columns(table) if isinstance(column["type"], sa.String)]
         # All columns of a table at once, so that it is worked on once.
-        changes = [f'ALTER COLUMN {each["name"]} TYPE {each["type"]} COLLATE "C"' for each in texts]
+        changes = [
+            f'ALTER COLUMN {column["name"]} TYPE {_name_of(column["type"])} COLLATE "C"'
+            for column in inspector.get_columns(table)
+            if isinstance(column["type"], sa.String)
+        ]
         if changes:
             op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
+
+
+def _name_of(kind: Any) -> str:
+    return "TEXT" if kind.length is None else f"VARCHAR({kind.length})"

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from machine import _distribution, _processor
+
 FOLDER = Path(__file__).parent / "results"
 
 
@@ -21,7 +23,7 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release()}, {_distribution()}",
     }
     return {**found, "text": f"{found['processor']}, {found['cores']} cores, {memory:.0f} GiB, {platform.machine()}"}
 
@@ -59,10 +61,3 @@ def write_results(name: str, figures: dict[str, Any], *, postgresql: str) -> Non
 def progress(text: str) -> None:
     """Say on one line what is going on."""
     print(f"\r\033[K{text}", end="" if text else "\r", file=sys.stderr, flush=True)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
