@@ -63,11 +63,13 @@ class Revocation:
     Args:
         number: its place among all.
         verifiers: whom it has to reach: all that were registered before it. Who registers later begins with it applied.
+        server: that holds it; what another one says of those verifiers tells nothing.
         is_new: whether it was made now; one of before is waited for again where its receipt may never have been had.
     """
 
     number: int
     verifiers: tuple[LiveVerifier, ...]
+    server: str = ""
     is_new: bool = True
 
 
@@ -89,7 +91,7 @@ async def note_revocation(session: WriteSession, kind: Literal["credential", "ac
     # Only now, while the counter's row is ours: verifiers take it to register, so none can slip in between.
     found = await _live_verifiers(session)
     await session.notify(CHANNEL)
-    return Revocation(number, found)
+    return Revocation(number, found, session.server)
 
 
 async def last_revocation(session: ReadSession) -> Revocation:
@@ -102,7 +104,7 @@ async def last_revocation(session: ReadSession) -> Revocation:
         The revocation.
     """
     number, _ = await key_state(session)
-    return Revocation(number, await _live_verifiers(session), is_new=False)
+    return Revocation(number, await _live_verifiers(session), session.server, is_new=False)
 
 
 async def note_new_key(session: WriteSession, subject: str) -> None:

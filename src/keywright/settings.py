@@ -322,7 +322,7 @@ def without_password(url: str) -> str:
     """
     # To the last @: an unescaped sign in a password must not show the rest of it.
     shown = re.sub(r"(?<=://)([^:@/?#]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"(?<=[?&]password=)[^&]*", "***", shown)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:

@@ -34,6 +34,7 @@ class Verifier:
         self.database = PostgresqlDatabase(url, time.time)
         self.lease: Lease[Any] = Lease(lease_seconds=lease_seconds, size=size)
         self.is_cut_off = False
+        self.fault: Exception | None = None
         self.connections = 0
         self.keeper_url = url
         self.keeper = Keeper(self.lease, self._connect, boot_seconds, os.urandom, node="test 1", version="0")
@@ -43,6 +44,8 @@ class Verifier:
         self.connections += 1
         if self.is_cut_off:
             raise OSError("cut off")
+        if self.fault is not None:
+            raise self.fault
         return await connect(self.keeper_url, application_name="keywright verifier")
 
     async def trusted(self) -> Verifier:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keywright.errors import InvalidRequest
-from keywright.settings import Settings, load_settings
+from keywright.settings import Settings, load_settings, without_password
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +169,8 @@ def test_a_password_that_must_be_escaped_is_told_and_not_shown(password: str):
 def test_a_url_without_a_database_is_a_fault():
     with pytest.raises(InvalidRequest, match="must name the database"):
         load_settings(database_url="postgresql://db.example.com")
+
+
+def test_no_password_in_the_options_of_a_database_is_shown():
+    url = "postgresql://u:hush@h/db?sslpassword=hush&sslmode=require&password=hush"
+    assert without_password(url) == "postgresql://u:***@h/db?sslpassword=***&sslmode=require&password=***"

@@ -107,13 +107,15 @@ async def set_api_access(
     status = _decide(account.api_access, enabled=enabled)
     if status is account.api_access:
         # Whoever switches it off again may have had no receipt the first time; this one is had for certain.
-        is_off = status is ApiAccess.DISABLED
-        return account, await last_revocation(session) if is_off else None
+        return account, None if enabled else await last_revocation(session)
     await store.update_api_access(session, account_id, status, reason)
     revocation = None
     if account.api_access is ApiAccess.ENABLED:
         revocation = await note_revocation(session, "account", account_id)
-    elif enabled:
+    elif not enabled:
+        # The request that is declined may have been made while an earlier switching off was on its way.
+        revocation = await last_revocation(session)
+    else:
         await note_new_key(session, account_id)
     await audit.record(
         session,

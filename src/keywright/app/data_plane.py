@@ -62,8 +62,9 @@ def data_plane(settings: Settings) -> Gateway:
         last_used.start()
 
     async def is_ready() -> None:
-        """Whatever a verdict needs answers: database, keyring, memory of nonces."""
+        """Whatever a verdict needs answers: database, lease, keyring, memory of nonces."""
         await database.check()
+        await keys.check()
         async with database.read() as session:
             await check_sealed_secrets(session, keyring)
             await key_files.look(session)

@@ -93,7 +93,7 @@ class Keeper:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await store.leave(connection, self._rows)
                 await connection.close()
@@ -127,9 +127,13 @@ class Keeper:
             Whether it is the one that keeps the lease, which lasts now. While there is no lease, one is waited for;
             whoever calls bounds that.
         """
+        await self.trusted()
+        return server == self._server
+
+    async def trusted(self) -> None:
+        """Wait for a lease, if there is none; whoever calls bounds that."""
         while not self.is_trusted:
             await self._renewed.wait()
-        return server == self._server
 
     async def _live(self) -> None:
         wait = _shortest_wait(self._lease)
@@ -138,7 +142,9 @@ class Keeper:
             try:
                 await self._keep()
                 break  # with its connection, to take leave
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _BeginAnewError) as error:
+            except Exception as error:  # noqa: BLE001 - nobody would start this task again
+                # Not only what a lost connection raises: the driver has errors of its own for an address that leads
+                # to a standby for a while, a host without a name, or a protocol that was cut short.
                 self._tell(error)
             if self._connection is not None:
                 self._connection.terminate()
@@ -182,8 +188,9 @@ class Keeper:
                 connection, id_, before, node=self._node, version=self._version, lease_ms=lease_ms
             )
         _check_commit(connection)
-        for each in before:
-            self._rows.remove(each)
+        # Those before are gone, also any that there was no room to remember beside this one.
+        self._rows.clear()
+        self._rows.append(id_)
         if not self._is_ending:
             lease.registered(id_, number)
 
@@ -196,6 +203,8 @@ class Keeper:
         updated = await store.renew(connection, this, lease.applied)
         _check_commit(connection)
         if not lease.renewed(this, updated):
+            if self._is_ending:
+                return  # `stop` came in between, and takes leave over this connection
             raise _BeginAnewError("the database no longer has this verifier as it was")
         self._server = connection.server
         self._renewed.set()  # and for whoever waits from now on:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from keywright.errors import KeywrightError, NotFound
+from keywright.errors import Conflict, KeywrightError, NotFound
 from keywright.freshness import store
 from keywright.freshness.clock import boot_seconds
 from keywright.freshness.protocol import Confirmation, VerifierRow
@@ -70,13 +70,14 @@ class Receipts:
 
     @contextlib.asynccontextmanager
     async def gone_everywhere(self) -> AsyncIterator[None]:
-        """Let NotFound out of a block only when what was revoked before is refused everywhere.
+        """Let NotFound and Conflict out of a block only when what was revoked before is refused everywhere.
 
-        Whoever deletes a key twice, since the first answer was lost, takes "not found" for the word that it is dead.
+        Whoever deletes a key twice, since the first answer was lost, takes "not found" for the word that it is dead; so
+        does whoever is told that access was switched off meanwhile.
         """
         try:
             yield
-        except NotFound:
+        except (NotFound, Conflict):
             if self._database.is_shared:
                 async with self._database.read() as session:
                     revocation = await last_revocation(session)
@@ -86,25 +87,34 @@ class Receipts:
     async def _confirm(self, revocation: Revocation, committed_seconds: float) -> Confirmation:
         rows = {each.id: VerifierRow(each.applied, each.lease_seconds) for each in revocation.verifiers}
         confirmation = Confirmation(revocation.number, rows, committed_seconds)
-        interval = _FIRST_LOOK_SECONDS
+        interval, is_server_known = _FIRST_LOOK_SECONDS, True
+
+        async def look() -> None:
+            nonlocal is_server_known
+            async with self._database.read() as session:
+                rows = await store.rows_of(session, confirmation.waiting)
+            if session.server == revocation.server:
+                confirmation.look(rows)
+            elif is_server_known:
+                # A connection from before a fail-over: there, who registered since would seem to have left. If it is
+                # not that, the server was restarted since the commit, and the leases have to run out.
+                is_server_known = False
+                await self._database.reconnect()
+
         while (remaining := confirmation.remaining_seconds(self._clock())) > 0:
             await asyncio.sleep(min(interval, remaining))
             interval = min(interval * 2, _LONGEST_INTERVAL_SECONDS)
-            await self._bounded(self._look(confirmation), remaining)
+            await self._bounded(look(), remaining)
         lost = confirmation.give_up(self._clock())
         if lost:
-            await self._bounded(self._declare(lost, revocation.number), _DECLARE_SECONDS)
+            await self._bounded(self._declare(lost, revocation), _DECLARE_SECONDS)
         return confirmation
 
-    async def _look(self, confirmation: Confirmation) -> None:
-        async with self._database.read() as session:
-            rows = await store.rows_of(session, confirmation.waiting)
-        confirmation.look(rows)
-
-    async def _declare(self, lost: list[str], number: int) -> None:
+    async def _declare(self, lost: list[str], revocation: Revocation) -> None:
         async with self._database.write(alone=False) as session:
-            await store.declare_expired(session, lost, number)
-            await session.commit()
+            if session.server == revocation.server:
+                await store.declare_expired(session, lost, revocation.number)
+                await session.commit()
 
     async def _bounded(self, work: Coroutine[Any, Any, None], seconds: float) -> None:
         """Ask the database; if it does not answer, the leases run out all the same, and the asking is left behind."""

@@ -81,7 +81,7 @@ class PostgresqlDatabase(Database):
             await self._stand_in_line()
         try:
             async with _connection(self._writer) as connection:
-                session = _PostgresqlWriteSession(connection, 0)
+                session = _PostgresqlWriteSession(connection, 0, server=(await _driver(connection)).server)
                 session.now_ms = await (_take_write_lock(session) if alone else _time(session))
                 yield session
         finally:

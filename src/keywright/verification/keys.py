@@ -47,6 +47,13 @@ class VerificationKeys(Protocol):
             Unavailable: that cannot be told truthfully now.
         """
 
+    async def check(self) -> None:
+        """Make sure that keys can be had truthfully now.
+
+        Raises:
+            Unavailable: they cannot.
+        """
+
     def start(self) -> None:
         """Begin whatever keeps the cache true, on the running event loop."""
 
@@ -103,6 +110,11 @@ class CachedKeys:
         if not self._change_signal.in_place():
             self._signal = None
 
+    async def check(self) -> None:
+        """Make sure that the database is the one that was opened; see VerificationKeys."""
+        if not self._change_signal.in_place():
+            raise _replaced()
+
     def start(self) -> None:
         """Nothing has to run: each use looks for itself."""
 
@@ -124,10 +136,7 @@ class CachedKeys:
             Unavailable: the database or the keyring does not answer, or the database was replaced.
         """
         if not self._change_signal.in_place():
-            raise Unavailable(
-                "the database was moved or replaced under the running verifier; restart the server",
-                private="the database file or its shared memory is not the one that was opened",
-            )
+            raise _replaced()
         signal = self._read_signal()  # before the read below, or a commit in between would go unseen
         async with self._database.read() as session:
             state = await key_state(session)
@@ -144,3 +153,10 @@ class CachedKeys:
                 del self._entries[next(iter(self._entries))]
             self._entries[client_id] = key
         return key
+
+
+def _replaced() -> Unavailable:
+    return Unavailable(
+        "the database was moved or replaced under the running verifier; restart the server",
+        private="the database file or its shared memory is not the one that was opened",
+    )

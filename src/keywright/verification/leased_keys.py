@@ -19,6 +19,8 @@ from keywright.storage import Database, no_answer
 
 # Whoever waits for a verdict has a request waiting behind it; longer than this, it is told to come again.
 _READ_SECONDS = 2.0
+# A lease that is being got is there in less; whoever asks whether we are ready does not wait for long.
+_CHECK_SECONDS = 1.0
 
 
 class LeasedKeys:
@@ -73,6 +75,17 @@ class LeasedKeys:
         if key is not None and key.api_access_enabled:
             self._lease.store(begun, client_id, key.account_id, key)
         return key
+
+    async def check(self) -> None:
+        """Make sure that there is a lease: without one nothing is accepted; see VerificationKeys."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self.keeper.trusted()
+        except TimeoutError as error:
+            raise Unavailable(
+                "the verifier has no lease from the database; its log says why",
+                private="until its lease is kept it answers 503; does PostgreSQL have a connection left for it?",
+            ) from error
 
     def start(self) -> None:
         """Begin to keep the lease."""

@@ -87,7 +87,7 @@ async def decide(
     """
     control: Control = request.app.state.control
     started = control.receipts.now()
-    async with control.database.write() as session:
+    async with control.receipts.gone_everywhere(), control.database.write() as session:
         account, revocation = await set_api_access(
             session, principal, account_id, enabled=enabled, reason=reason, outbox=control.outbox, seen=seen
         )
