@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 
@@ -226,7 +227,11 @@ def test_a_mail_server_that_is_down_fails_nothing(tmp_path_factory: pytest.TempP
     with mail_server() as gone:
         url, port = gone.url, gone.port
     folder = tmp_path_factory.mktemp("down") / "data"
-    with running(folder, KEYWRIGHT_SMTP_URL=url, KEYWRIGHT_MAIL_FROM=SENDER) as server:
+    # Bound and not listened to: whoever connects is refused, and nobody else gets the port meanwhile.
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    with held, running(folder, KEYWRIGHT_SMTP_URL=url, KEYWRIGHT_MAIL_FROM=SENDER) as server:
         account = server.account()
         owner = server.person(account, "owner", "olga@acme.example")
         made = create(server, account, owner, "integration@acme.example").json
@@ -239,6 +244,7 @@ def test_a_mail_server_that_is_down_fails_nothing(tmp_path_factory: pytest.TempP
         assert waiting(server) == 5, "what waits survives the process"
         make_due(server)
         wait_until(lambda: failed(server) >= 5, what="each was tried again")
+        held.close()
         with mail_server(port=port) as back:
             make_due(server)
             wait_until(lambda: not waiting(server), what="all mail leaves")

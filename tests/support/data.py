@@ -79,10 +79,10 @@ def change(data_dir: Path, statement: str, *values: Any) -> int:
     return count
 
 
-def every_row(data_dir: Path, *, without: str) -> dict[str, list[str]]:
-    """All that the tables hold, but for one of them."""
+def every_row(data_dir: Path, *, without: tuple[str, ...]) -> dict[str, list[str]]:
+    """All that the tables hold, but for some of them."""
     with looking_into(data_dir) as data:
-        names = [table for table in metadata.tables if table != without]
+        names = [table for table in metadata.tables if table not in without]
         return {table: sorted(map(repr, data.rows(f"SELECT * FROM {table}"))) for table in names}
 
 

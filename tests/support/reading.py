@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 # Elements without an end tag (HTML, section 13.1.2).
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _INLINE = {"a", "b", "em", "mark", "span", "strong", "wbr"}
+# How a receipt begins: all processes of one host are one verifier, those with a lease are counted.
+EVERY_VERIFIER = "(?:every verifier|all 2 verifiers)"
 _HEADINGS = {"h1", "h2", "h3", "h4"}
 
 
