@@ -1,6 +1,6 @@
 """How much slower everything is with many keys: verify with warm and cold cache, create, list, delete, and memory.
 
-    .venv/bin/python benchmarks/scale.py [--keys 1000 100000 5000000] [--rounds 40]
+    .venv/bin/python benchmarks/scale.py [--keys 1000 100000 5000000] [--rounds 30]
 
 Three databases on one PostgreSQL (without fsync: the disk is the same for all sizes), ten keys for each account, with
 people, audit events and indexes as the services would have made them. For each size a process of its own: the data
@@ -216,7 +216,7 @@ def show(found: dict[str, Any], memory: dict[int, dict[str, float]], sizes: list
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, nargs="+", default=[1_000, 100_000, 5_000_000], help="sizes, rising")
-    parser.add_argument("--rounds", type=int, default=40, help="turns that each size gets (40)")
+    parser.add_argument("--rounds", type=int, default=30, help="turns that each size gets (30)")
     chosen = parser.parse_args()
     sizes = sorted(chosen.keys)
     server = PostgresqlServer(shared_buffers="1GB", max_wal_size="8GB", synchronous_commit="on").start()

@@ -100,6 +100,7 @@ def verification_service(
     tokens: AccessTokens | None = None,
     *,
     count_failure: Callable[[], None] = lambda: None,
+    patience_seconds: float | None = None,
 ) -> tuple[VerificationService, VerificationKeys, NonceStore, LastUsed]:
     """Wire the verifier.
 
@@ -109,6 +110,7 @@ def verification_service(
         keyring: opens the secrets of hmac-sha256 keys.
         tokens: reads bearer tokens; None makes one.
         count_failure: called for each question that Valkey did not answer.
+        patience_seconds: how long to wait for a key that is not at hand; None leaves that to the database's own bounds.
 
     Returns:
         The service, and the parts of it that want watching and closing.
@@ -119,7 +121,15 @@ def verification_service(
     keys = verification_keys(settings, database, keyring)
     nonces, last_used = open_nonces(settings, count_failure=count_failure), LastUsed(database)
     profile = Profile(max_age_seconds=settings.max_age_seconds, max_ahead_seconds=settings.max_ahead_seconds)
-    service = VerificationService(keys, nonces, last_used, profile, clock, tokens=tokens or access_tokens(settings))
+    service = VerificationService(
+        keys,
+        nonces,
+        last_used,
+        profile,
+        clock,
+        tokens=tokens or access_tokens(settings),
+        patience_seconds=patience_seconds,
+    )
     return service, keys, nonces, last_used
 
 

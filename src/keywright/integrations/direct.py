@@ -78,25 +78,18 @@ class Direct:
             Unavailable: there is none, or it cannot be opened.
         """
         if self._opened is None or self._opened.loop is not asyncio.get_running_loop():
-            self._opened = _open(self._settings)
+            self._opened = _open(self._settings, self._timeout_seconds)
 
     async def verify(self, request: SignedRequest) -> Caller | Refused:
         """Judge a request; see AsyncVerifier."""
         opened = self._opened
         if opened is None or opened.loop is not asyncio.get_running_loop():
-            opened = self._opened = _open(self._settings)
+            opened = self._opened = _open(self._settings, self._timeout_seconds)
         origin = self._settings.api_origin
         if origin is not None:
             # Our URLs have a path; the deployment's own word for the origin counts here as it does at its gateway.
             request.url = origin + request.url[request.url.index("/", len("https://")) :]
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                verdict = await opened.service.verify(request)
-        except TimeoutError as error:
-            raise Unavailable(
-                "the verifier did not answer in time; try again in a moment",
-                private=f"the database gave no answer within {self._timeout_seconds} s",
-            ) from error
+        verdict = await opened.service.verify(request)
         if isinstance(verdict, Refused):
             return verdict
         return Caller(verdict.client_id, verdict.account_id, verdict.account_type, verdict.scheme)
@@ -136,7 +129,7 @@ def _settings(config: Keywright) -> Settings:
     return load_settings(data_dir=file.parent, database_url=f"sqlite:///{file}")
 
 
-def _open(settings: Settings) -> _Opened:
+def _open(settings: Settings, timeout_seconds: float) -> _Opened:
     file = settings.database_file
     if file in _inherited:
         raise Unavailable(
@@ -152,7 +145,9 @@ def _open(settings: Settings) -> _Opened:
     database = open_database(settings)
     try:
         keyring = KeyringFile(settings.keyring_path, random_bytes)
-        service, keys, nonces, last_used = verification_service(settings, database, keyring)
+        service, keys, nonces, last_used = verification_service(
+            settings, database, keyring, patience_seconds=timeout_seconds
+        )
     except (KeywrightError, OSError) as error:
         _let_go(file)
         reason = (error.private or error.message) if isinstance(error, KeywrightError) else repr(error)
