@@ -122,8 +122,10 @@ def token_service(
     """
     from keywright.tokens import TOKEN_PATH, AssertionRules, Clients, TokenService, nonce_of
 
-    async def is_first_use(client_id: str, jti: str, created: int, key_created_at: float, now: float) -> bool:
-        verdict = nonces.remember(client_id, nonce_of(jti), created, key_created_at, now)
+    async def is_first_use(  # noqa: PLR0917 - as IsFirstUse is called
+        client_id: str, jti: str, created: int, key_created_at: float, now: float, is_by_end: bool
+    ) -> bool:
+        verdict = nonces.remember(client_id, nonce_of(jti), created, key_created_at, now, is_by_end=is_by_end)
         if not isinstance(verdict, ReplayVerdict):
             verdict = await verdict
         return verdict is ReplayVerdict.FRESH

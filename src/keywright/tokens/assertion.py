@@ -23,8 +23,9 @@ _MAX_JTI_CHARACTERS = 256
 # Another kind of JWT that the same secret signs for another purpose must not serve as this one (RFC 8725 section 3.11).
 _TYPES = (None, "JWT", "jwt", "client-authentication+jwt")
 
-# Client ID, jti, when it was made, when the key was made, now: whether this is its first use. Times in seconds.
-IsFirstUse = Callable[[str, str, int, float, float], Awaitable[bool]]
+# Client ID, jti, when it was made, when the key was made, now, and whether the first of these times was reckoned from
+# its end: whether this is its first use. Times in seconds.
+IsFirstUse = Callable[[str, str, int, float, float, bool], Awaitable[bool]]
 
 
 # Seconds since 1970 with or without a fraction (RFC 7519 section 2), up to some thousands of years.

@@ -150,7 +150,8 @@ class Clients:
         if fault is not None:
             raise InvalidClient(fault)
         created = self._rules.created(assertion)
-        if not await self._is_first_use(key.client_id, assertion.jti, created, key.created_at_seconds, now):
+        is_by_end = assertion.issued_at is None
+        if not await self._is_first_use(key.client_id, assertion.jti, created, key.created_at_seconds, now, is_by_end):
             raise InvalidClient(
                 "this client assertion was used before, or may have been; make a new one, with a new jti, each time"
             )

@@ -30,7 +30,14 @@ class NonceStore(Protocol):
     """
 
     def remember(
-        self, client_id: str, nonce: str, created: int, credential_created_at: float, now: float
+        self,
+        client_id: str,
+        nonce: str,
+        created: int,
+        credential_created_at: float,
+        now: float,
+        *,
+        is_by_end: bool = False,
     ) -> ReplayVerdict | Awaitable[ReplayVerdict]:
         """Judge a signature that holds, and remember it if it is fresh; see `EmbeddedNonceStore.remember`."""
 

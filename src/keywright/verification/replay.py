@@ -144,7 +144,14 @@ class EmbeddedNonceStore:
         return store
 
     def remember(  # noqa: C901, PLR0912, PLR0915 - one flat way: a call of a function costs as much as what it would do
-        self, client_id: str, nonce: str, created: int, credential_created_at: float, now: float
+        self,
+        client_id: str,
+        nonce: str,
+        created: int,
+        credential_created_at: float,
+        now: float,
+        *,
+        is_by_end: bool = False,
     ) -> ReplayVerdict:
         """Judges a signature that holds, and remembers it if it is fresh.
 
@@ -156,6 +163,7 @@ class EmbeddedNonceStore:
             created: the signature's `created`, seconds since 1970, found to be within the window.
             credential_created_at: when the key was made, seconds since 1970, not rounded up.
             now: the time by which the window was judged, seconds since 1970.
+            is_by_end: makes no difference here: all processes of one host have one `max_age_seconds`.
 
         Returns:
             FRESH: it was not used before, and is now. REPLAYED: it was used before. UNPROVABLE: it could have

@@ -4,7 +4,8 @@
 -- KEYS[1]  the bucket's marker: what is known of its memory
 -- KEYS[2]  the nonce; without it the marker alone is looked after
 -- ARGV     1 the verifier's clock; what it accepts: 2 max_age, 3 max_ahead; 4 slack; and with a nonce:
---          5 the signature's created, 6 when its key was made, 7 a name of this very attempt
+--          5 the signature's created, 6 when its key was made, 7 a name of this very attempt, 8 whether created was
+--          reckoned from an end, as max_age before it: then whoever accepts older ones reckons an earlier created
 -- Every time is in milliseconds, points in time since 1970 by this server's clock, unless said otherwise.
 --
 -- Answers 1 fresh (and remembered), 2 replayed, 3 unprovable; -now if the verifier's clock is apart; without a nonce
@@ -95,9 +96,11 @@ local verdict
 if nonce then
   local created, made, attempt = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
   local ends = created + age + MARGIN
+  -- When it could have been used first, by anyone.
+  local since_when = ARGV[8] == '1' and created - (age - max_age) or created
   local before
   local is_new_key = made > since + KEY_SKEW and made <= now + KEY_SKEW -- no use of it precedes this memory
-  if created <= forgot or (created <= lost and not is_new_key) or ends <= now
+  if since_when <= forgot or (since_when <= lost and not is_new_key) or ends <= now
     or (created <= short_through and created + short + MARGIN <= now) then
     before, verdict = redis.call('GET', nonce), 3
   else

@@ -55,7 +55,14 @@ class ValkeyNonceStore:
         self._count_failure = count_failure
 
     async def remember(
-        self, client_id: str, nonce: str, created: int, credential_created_at: float, now: float
+        self,
+        client_id: str,
+        nonce: str,
+        created: int,
+        credential_created_at: float,
+        now: float,
+        *,
+        is_by_end: bool = False,
     ) -> ReplayVerdict:
         """Judge a signature that holds, and remember it if it is fresh.
 
@@ -65,6 +72,8 @@ class ValkeyNonceStore:
             created: the signature's `created`, seconds since 1970, found to be within the window.
             credential_created_at: when the key was made, seconds since 1970, not rounded up.
             now: the time by which the window was judged, seconds since 1970.
+            is_by_end: whether `created` is not what the signer said, but `max_age_seconds` before the end that they
+                said; a node with another `max_age_seconds` has another `created` for it.
 
         Returns:
             FRESH: it was not used before, and is now. REPLAYED: it was used before. UNPROVABLE: it could have been used
@@ -87,7 +96,7 @@ class ValkeyNonceStore:
             raise watch.unfit
         made = int(credential_created_at * 1000)
         # The attempt's own name, since the client sends it again if the connection breaks before the answer.
-        arguments = (int(now * 1000), *self._buckets.window, created * 1000, made, os.urandom(12))
+        arguments = (int(now * 1000), *self._buckets.window, created * 1000, made, os.urandom(12), int(is_by_end))
         try:
             answer = await self._client.run(nonce_script(), self._buckets.keys_of(client_id, nonce), arguments)
             if answer < 0:

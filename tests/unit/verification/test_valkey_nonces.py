@@ -192,6 +192,22 @@ async def test_a_node_that_accepts_later_signatures_widens_what_is_unprovable(st
     assert await use(stores.open(ahead=120), "three", created=LATER + 90) is FRESH
 
 
+async def test_an_assertion_that_says_only_its_end_is_used_once_by_nodes_of_different_ages(
+    server: Valkey, stores: Stores
+):
+    """To a node that accepts older ones it is older, and could have been used there before the memory was lost."""
+    wide, narrow = stores.open(age=10, ahead=0), stores.open(age=2, ahead=0)
+    await until_known(wide)
+    end = int(time.time()) + 10
+    assert await wide.remember("ck_one", "jti", end - 10, 0, time.time(), is_by_end=True) is FRESH
+    server.call("FLUSHALL")
+    for each in (wide, narrow):
+        await each.check()
+    await asyncio.sleep(max(0.0, end - 2 - time.time()))
+    assert await narrow.remember("ck_one", "jti", end - 2, 0, time.time(), is_by_end=True) is UNPROVABLE
+    assert await narrow.remember("ck_one", "other", end - 2, 0, time.time()) is FRESH, "which says when it was made"
+
+
 @pytest.mark.parametrize("apart", [-3.0, 3.0])
 async def test_a_clock_that_is_apart_is_named_and_uses_up_nothing(stores: Stores, apart: float):
     good, wrong = stores.open(), stores.open(clock=lambda: time.time() + apart)
