@@ -87,12 +87,14 @@ def access_tokens(settings: Settings) -> AccessTokens:
     """
     from keywright.tokens import AccessTokens, SigningKeyFile
 
+    has_shared_name = settings.is_embedded or bool(settings.token_issuer or settings.public_url)
     return AccessTokens(
         SigningKeyFile(settings.token_keys_path, random_bytes, clock()),
         issuer=settings.issuer,
         audience=settings.audience,
         cache_size=settings.credential_cache_size,
-        has_shared_name=settings.is_embedded or bool(settings.token_issuer or settings.public_url),
+        checks_issuer=has_shared_name,
+        checks_audience=has_shared_name or bool(settings.token_audience or settings.api_origin),
     )
 
 

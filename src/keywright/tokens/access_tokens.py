@@ -59,18 +59,27 @@ class AccessTokens:
         issuer: who we are, a URL.
         audience: whom the tokens are for.
         cache_size: most tokens whose signature was checked that are remembered, by their hash.
-        has_shared_name: whether every node of the deployment names issuer and audience alike. If not, each goes by its
-            own address, and takes tokens of the others: that only this deployment signs with its keys is enough.
+        checks_issuer: whether every node of the deployment names itself alike. If not, each goes by its own address, and
+            takes tokens of the others: that only this deployment signs with its keys is enough.
+        checks_audience: the same for the audience.
     """
 
     def __init__(
-        self, key_file: SigningKeyFile, *, issuer: str, audience: str, cache_size: int, has_shared_name: bool = True
+        self,
+        key_file: SigningKeyFile,
+        *,
+        issuer: str,
+        audience: str,
+        cache_size: int,
+        checks_issuer: bool = True,
+        checks_audience: bool = True,
     ) -> None:
         self._key_file = key_file
         self.issuer = issuer
         self.audience = audience
         self._cache_size = cache_size
-        self._has_shared_name = has_shared_name
+        self._checks_issuer = checks_issuer
+        self._checks_audience = checks_audience
         self._keys = key_file.keys()
         self._looked_at = 0.0
         # A plain dict would look through the places of all that it let go to find the oldest one.
@@ -152,7 +161,8 @@ class AccessTokens:
             claims = _decode_claims(parts.payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _INVALID
-        if self._has_shared_name and (claims.iss != self.issuer or claims.aud != self.audience):
+        is_other_issuer = self._checks_issuer and claims.iss != self.issuer
+        if is_other_issuer or (self._checks_audience and claims.aud != self.audience):
             return Refused(
                 RefusalCode.TOKEN_INVALID,
                 "this bearer token was issued under another address or for another API; fetch a new token",

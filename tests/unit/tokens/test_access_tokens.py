@@ -58,8 +58,12 @@ def test_others_issuers_and_audiences(file: Path):
 
 def test_nodes_without_a_shared_name_take_each_others_tokens_and_no_strangers(file: Path, tmp_path: Path):
     token = reader(file).issue("ck_a", "acc_a", NOW, os.urandom)
-    other = reader(file, issuer="https://other.example", audience="urn:other", has_shared_name=False)
+    other = reader(
+        file, issuer="https://other.example", audience="urn:other", checks_issuer=False, checks_audience=False
+    )
     assert code(other.read(token, NOW)) is None
+    named = reader(file, issuer="https://other.example", audience="urn:other", checks_issuer=False)
+    assert code(named.read(token, NOW)) is RefusalCode.TOKEN_INVALID
     stranger = tmp_path / "strangers-keys.json"
     assert code(other.read(reader(stranger).issue("ck_a", "acc_a", NOW, os.urandom), NOW)) is RefusalCode.TOKEN_INVALID
 
