@@ -59,8 +59,8 @@ class AccessTokens:
         issuer: who we are, a URL.
         audience: whom the tokens are for.
         cache_size: most tokens whose signature was checked that are remembered, by their hash.
-        checks_issuer: whether every node of the deployment names itself alike. If not, each goes by its own address, and
-            takes tokens of the others: that only this deployment signs with its keys is enough.
+        checks_issuer: whether every node of the deployment names itself alike. If not, each goes by its own address,
+            and takes tokens of the others: that only this deployment signs with its keys is enough.
         checks_audience: the same for the audience.
     """
 
