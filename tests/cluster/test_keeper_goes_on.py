@@ -61,6 +61,19 @@ async def test_what_the_driver_raises_is_no_end(deployment: Deployment, error: E
     await until(lambda: verifier.connections > before and verifier.keeper.is_trusted)
 
 
+async def test_a_farewell_whose_connection_is_still_open_is_no_end(deployment: Deployment):
+    """The server says that it ends the connection, and a round begins before it has: the driver is out of step then."""
+    verifier = await deployment.verifier(lease_seconds=0.5)
+    before = verifier.keeper._connection
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+    # As the server sends it, though that would close the connection in the next moment, and here it stays open.
+    before._protocol.data_received(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+    assert not before.is_closed()
+    await until(lambda: verifier.keeper._connection not in {before, None} and verifier.keeper.is_trusted)
+    assert before.is_closed()
+    assert not verifier.keeper._task.done()
+
+
 async def test_an_address_that_leads_to_a_standby_for_a_while_is_no_end():
     primary = PostgresqlServer().start()
     deployment = await Deployment.new(primary)

@@ -137,7 +137,12 @@ def mail_server(
         enable_SMTPUTF8=utf8_addresses,
         **options,
     )
-    controller.start()
+    try:
+        controller.start()
+    except OSError:
+        # The port is taken. Its loop is left open, and would be blamed on whichever test runs when it is collected.
+        controller.loop.close()
+        raise
     found.port = controller.port
     try:
         yield found
