@@ -25,6 +25,7 @@ from keywright.credentials import CreateCredential, create_credential, delete_cr
 from keywright.freshness import Receipts
 from keywright.keyring import KeyringFile
 from keywright.mail import Outbox
+from keywright.serving.listener import collect_seldom
 from keywright.settings import load_settings
 from keywright.signatures import SignedRequest
 from keywright.telemetry.logs import configure_logs
@@ -56,6 +57,7 @@ class Worker:
         self._verified = (self._accounts - self._changed) * KEYS_PER_ACCOUNT
 
     async def start(self) -> None:
+        collect_seldom()  # as a gateway worker does
         self._keys.start()
         while not self._keys.keeper.is_trusted:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
@@ -96,7 +98,6 @@ class Worker:
             requests = [SignedRequest("GET", URL, signed_lines(each), b"") for each in ids]
             for each in ids if cold else ():
                 self._keys._lease._evict(each)
-            gc.collect()
             for request in requests:
                 started = time.perf_counter()
                 verdict = await self._service.verify(request)

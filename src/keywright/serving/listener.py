@@ -90,11 +90,11 @@ def load(plane: Plane, settings_document: dict[str, Any], lifeline: int, flag: D
     if plane == "control":
         return leavable(control_plane(settings), flag, code="unavailable")
     app = leavable(data_plane(settings), flag, code="verifier_unavailable")
-    _collect_seldom()
+    collect_seldom()
     return app
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Look for garbage less often: it costs each request microseconds, and the one that waits for it milliseconds.
 
     What is there now stays, so it is not looked through again. Few requests leave cycles behind.
