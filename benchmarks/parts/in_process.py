@@ -199,7 +199,7 @@ def _service(data_dir: Path):
     try:
         yield service
     finally:
-        keys.close()
+        asyncio.run(keys.close())
         nonces.close()
         asyncio.run(database.close())
 

@@ -19,7 +19,7 @@ from benchmarks.turns import sign_round
 from benchmarks.wrk import Prepared, rate
 
 PART = "latency"
-_MOST_PER_SECOND = {HMAC: 20_000, ED25519: 10_000}
+_MOST_PER_SECOND = {HMAC: 32_000, ED25519: 16_000}
 HOW = (
     "Each round finds the peak with wrk, then asks at half of it at a fixed rate, whatever the server answers: a "
     "request has its time, and what has to wait for one of 32 connections counts from that time on, as in wrk2 "

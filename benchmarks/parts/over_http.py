@@ -23,7 +23,7 @@ from support.gateways import free_port
 
 PART = "over-http"
 # More than the quickest that remembers will answer in a second; a run that needs more says so.
-_MOST_PER_SECOND = {HMAC: 20_000, ED25519: 10_000}
+_MOST_PER_SECOND = {HMAC: 32_000, ED25519: 16_000}
 _OF_ONE_BATCH = 400
 _LIBSODIUM = "libsodium's Ed25519 verify, in process"
 HOW = (
