@@ -16,10 +16,10 @@ PEERS = Path(__file__).parent / "peers"
 def machine() -> dict[str, str]:
     """The machine and every version that matters, as text."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}, {_distribution()}",
+        "system": f"{platform.system()} {platform.release()}, {distribution()}",
         "python": platform.python_version(),
         "node": _said("node", "--version").removeprefix("v"),
         "nginx": _said("nginx", "-v").rpartition("/")[2],
@@ -49,14 +49,14 @@ def tool(name: str) -> str:
     return found
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
 
 
-def _distribution() -> str:
+def distribution() -> str:
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from machine import _distribution, _processor
+from machine import distribution, processor
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -20,10 +20,10 @@ def machine() -> dict[str, Any]:
     """The machine, as it is told beside figures."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
-        "system": f"{platform.system()} {platform.release()}, {_distribution()}",
+        "system": f"{platform.system()} {platform.release()}, {distribution()}",
     }
     return {**found, "text": f"{found['processor']}, {found['cores']} cores, {memory:.0f} GiB, {platform.machine()}"}
 

@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from measured import machine, percentile, progress, write_results
 
 import keywright
+from support.cluster import LEASE_SECONDS, Cluster
 from support.ledger import Ledger
 from support.load import Asker, Keys, Line, asking
-from support.many import LEASE_SECONDS, Cluster
 from support.server import signed, wait_until
 
 AIM_MS = 50

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keywright
+from support.cluster import Cluster, Node
 from support.ledger import Ledger
 from support.load import Keys, Line
-from support.many import Cluster, Node
 
 
 class Churn(threading.Thread):

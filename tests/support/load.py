@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keywright
+from support.cluster import Node
 from support.ledger import NO_ANSWER, Ledger, Question
-from support.many import Node
 from support.server import signed
 
 URL = "https://api.example.com/v1/payments"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keywright
+from support.cluster import LEASE_SECONDS, Cluster, Node
 from support.ledger import Ledger
 from support.load import URL, Asker, Keys, Line, asking, verdict
-from support.many import LEASE_SECONDS, Cluster, Node
 from support.server import signed, wait_until
 
 # What a wait may take longer on a busy machine; what must not happen at all is never given this time.

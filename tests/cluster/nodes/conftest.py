@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.many import Cluster
+from support.cluster import Cluster
 from support.server import wait_until
 
 # Short, because a memory of nonces that begins anew refuses what may have been signed that far ahead.

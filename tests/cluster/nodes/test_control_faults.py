@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.many import LEASE_SECONDS, Cluster
+from support.cluster import LEASE_SECONDS, Cluster
 from support.scene import SLACK_SECONDS, Put, scene
 from support.server import run_cli, wait_until
 

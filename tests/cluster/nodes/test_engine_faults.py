@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.churn import Churn
+from support.cluster import LEASE_SECONDS, Cluster, Node
 from support.ledger import ACCEPTED
 from support.load import URL, Keys, Line, asking, verdict
-from support.many import LEASE_SECONDS, Cluster, Node
 from support.scene import SLACK_SECONDS, Scene, scene
 from support.server import run_cli, signed, wait_until
 

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from support.churn import Churn, Switch
+from support.cluster import Cluster
 from support.ledger import Ledger
 from support.load import Asker, Keys, asking
-from support.many import Cluster
 from support.server import run_cli, signed
 
 SECONDS = 60

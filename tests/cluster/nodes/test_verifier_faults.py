@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from support.many import LEASE_SECONDS, Cluster, Node
+from support.cluster import LEASE_SECONDS, Cluster, Node
 from support.namespace import Namespace, can_make_namespaces
 from support.scene import SLACK_SECONDS, Put, scene
 

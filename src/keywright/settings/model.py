@@ -1,14 +1,9 @@
-"""One frozen, typed settings object; every fault reported at once.
-
-Sources, the first that names a setting wins: command-line flags, `KEYWRIGHT_*` environment variables, the TOML file
-named by `KEYWRIGHT_CONFIG` or `--config`, `keywright.toml` in the working directory, the defaults below.
-"""
+"""What a deployment can choose, as one frozen, typed object, and what follows from it."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 from email.utils import parseaddr
 from pathlib import Path
@@ -16,7 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -25,16 +20,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from keywright.errors import Fault, InvalidRequest
+from keywright.settings.masking import without_password
 from keywright.valkey.address import parse_valkey_url
 
 ENVIRONMENT_PREFIX = "KEYWRIGHT_"
-CONFIG_VARIABLE = "KEYWRIGHT_CONFIG"
 DATABASE_FILE = "keywright.db"
-# Environment variables with our prefix that are not settings of the server: they belong to those who sign.
-_CLIENT_VARIABLES = frozenset(
-    {"KEYWRIGHT_CLIENT_ID", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_ALGORITHM", CONFIG_VARIABLE}
-)
 # One or more of host[:port] with commas between them, or nothing: then the host is among the options.
 _HOST = r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]@/,]*)(:\d{1,5})?"
 _HOSTS = re.compile(f"{_HOST}(,{_HOST})*", re.ASCII)
@@ -309,59 +299,3 @@ class Settings(BaseSettings):
         """Where people reach the control plane, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown.
-
-    Args:
-        url: of a database or another server.
-
-    Returns:
-        The same with its password, if any, replaced.
-    """
-    # To the last @: an unescaped sign in a password must not show the rest of it.
-    shown = re.sub(r"(?<=://)([^:@/?#]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)
-
-
-def load_settings(config: Path | None = None, **flags: Any) -> Settings:
-    """Read the settings from flags, environment and file.
-
-    Args:
-        config: the TOML file; None takes `KEYWRIGHT_CONFIG`, then `keywright.toml` here if there is one.
-        **flags: settings given on the command line; None means not given.
-
-    Returns:
-        The effective settings.
-
-    Raises:
-        InvalidRequest: with every fault that any source holds.
-    """
-    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    if named is not None and not named.is_file():
-        raise InvalidRequest([Fault("config", f"there is no file {named}; correct the path or leave it out")])
-    path = named or Path("keywright.toml")
-
-    class _FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=path)
-
-    faults = [
-        Fault(name.lower(), "is not a setting; `keywright settings` lists them")
-        for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX)
-        and name not in _CLIENT_VARIABLES
-        and name.removeprefix(ENVIRONMENT_PREFIX).lower() not in Settings.model_fields
-    ]
-    try:
-        found = _FromFile(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        faults += [
-            Fault(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, "))
-            for fault in error.errors()
-        ]
-    except (OSError, ValueError) as error:
-        faults.append(Fault("config", f"{path} cannot be read as TOML: {error}"))
-    if faults:
-        raise InvalidRequest(faults)
-    return Settings.model_construct(**found.model_dump())
