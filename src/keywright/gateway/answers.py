@@ -1,6 +1,8 @@
-"""Verdicts as the JSON of `/v1/verify`; refusals and errors are answered by `keywright.problems`."""
+"""Verdicts as they are answered; refusals and errors are answered by `keywright.problems`."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import msgspec
 
@@ -8,8 +10,46 @@ from keywright.errors import Refused
 from keywright.problems import Answer
 from keywright.verification import Accepted
 
+# As the server sends it: status, header lines with the content's length among them, content.
+SentAnswer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
 _JSON = [("content-type", "application/json"), ("cache-control", "no-store")]
 _encode = msgspec.json.Encoder().encode
+
+
+def sent(answer: Answer) -> SentAnswer:
+    """Encode an answer for the server.
+
+    Args:
+        answer: status, headers and content.
+
+    Returns:
+        The same in bytes.
+    """
+    status, headers, content = answer
+    lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+    lines.append((b"content-length", b"%d" % len(content)))
+    return status, lines, content
+
+
+@lru_cache(maxsize=4096)
+def forward_auth_answer(client_id: str, account_id: str, is_body_verified: bool) -> SentAnswer:
+    """Answer `/v1/forward-auth` for a request that is let through; kept, since a key is used over and over.
+
+    Args:
+        client_id: whose request it is.
+        account_id: whose key it is.
+        is_body_verified: whether the body was seen here and is the signed one.
+
+    Returns:
+        What the gateway hands on.
+    """
+    said = [
+        ("keywright-client-id", client_id),
+        ("keywright-account-id", account_id),
+        ("keywright-body-verified", "true" if is_body_verified else "false"),
+    ]
+    return sent((200, said, b""))
 
 
 def json_answer(status: int, body: bytes) -> Answer:

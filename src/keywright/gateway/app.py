@@ -23,18 +23,18 @@ from keywright.errors import (
     Refused,
     Unavailable,
 )
-from keywright.gateway.answers import json_answer, verdict_answer
+from keywright.gateway.answers import SentAnswer, forward_auth_answer, json_answer, sent, verdict_answer
 from keywright.gateway.forward_auth import read_original_request, with_problem_header
 from keywright.gateway.origin import with_origin
 from keywright.gateway.tokens import TokenAnswers
 from keywright.gateway.verify import read_verify_call
-from keywright.problems import Answer, problem_answer, refusal_answer
-from keywright.signatures import SignedRequest
+from keywright.problems import problem_answer, refusal_answer
+from keywright.signatures import SignedRequest, decode_fields
 from keywright.telemetry import Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.tokens import JSON_TOKEN_PATH
 from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
-from keywright.verification import Accepted, VerificationService
+from keywright.verification import Accepted, Verdict, VerificationService
 
 BODY_SECONDS = 10
 # In these a request without Content-Length and Transfer-Encoding has no content; in HTTP/2 that proves nothing.
@@ -75,7 +75,7 @@ class Gateway:
         api_origin: str | None,
         tokens: TokenAnswers,
     ) -> None:
-        self._verify = service.verify
+        self._judge = service.judge
         self._metrics = metrics
         self._is_ready = is_ready
         self._every_second = every_second
@@ -85,7 +85,7 @@ class Gateway:
         self._api_origin = api_origin
         self._tokens = tokens
         self._settling: asyncio.Task[None] | None = None
-        self._routes: dict[str, tuple[str | None, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
+        self._routes: dict[str, tuple[str | None, Callable[[Scope, Receive], Awaitable[SentAnswer]]]] = {
             "/v1/verify": ("POST", self._answer_verify),
             "/v1/forward-auth": (None, self._answer_forward_auth),
             "/healthz": ("GET", self._answer_health),
@@ -100,9 +100,7 @@ class Gateway:
         if scope["type"] != "http":
             await self._live(receive, send)
             return
-        status, headers, body = await self._answer(scope, receive)
-        lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
-        lines.append((b"content-length", b"%d" % len(body)))
+        status, lines, body = await self._answer(scope, receive)
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
@@ -118,92 +116,87 @@ class Gateway:
         self._metrics.settle()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> SentAnswer:
         try:
             found = self._routes.get(scope["path"])
             if found is None:
                 known = ", ".join(self._routes)
-                return problem_answer(NotFound(f"nothing answers at this address; there are {known}"), 404)
+                return sent(problem_answer(NotFound(f"nothing answers at this address; there are {known}"), 404))
             method, answer = found
             if method is not None and scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
                 return _wrong_method(method)
             return await answer(scope, receive)
         except InvalidRequest as error:
-            return problem_answer(error, 400)
+            return sent(problem_answer(error, 400))
         except PayloadTooLarge as error:
-            return problem_answer(error, 413)
+            return sent(problem_answer(error, 413))
         except Unavailable as error:
             _log.error("verifier_unavailable", reason=error.private or error.message)
             self._metrics.verdicts["verifier_unavailable"] += 1
-            return problem_answer(error, 503, code="verifier_unavailable")
+            return sent(problem_answer(error, 503, code="verifier_unavailable"))
         except Exception:  # noqa: BLE001 - the last resort of this listener
             # Whatever we did not foresee must not let a request through.
             _log.exception("gateway_failed", path=scope["path"])
-            return problem_answer(KeywrightError("the verifier failed on this request; its log says why"), 500)
+            return sent(problem_answer(KeywrightError("the verifier failed on this request; its log says why"), 500))
 
-    async def _answer_verify(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer_verify(self, scope: Scope, receive: Receive) -> SentAnswer:
         call = read_verify_call(await self._read_body(scope, receive))
         url = call.url if self._api_origin is None else with_origin(call.url, self._api_origin)
-        verdict = await self._judge(SignedRequest(call.method, url, call.headers, call.body))
-        return verdict_answer(verdict)
+        request = SignedRequest(call.method, url, call.headers, call.body)
+        verdict = self._judge(request)
+        if not isinstance(verdict, Accepted | Refused):
+            verdict = await verdict
+        self._note(verdict, request)
+        return sent(verdict_answer(verdict))
 
-    async def _answer_forward_auth(self, scope: Scope, receive: Receive) -> Answer:
-        body = await self._read_body(scope, receive)
-        request = read_original_request(_header_lines(scope), body or None, self._api_origin)
-        verdict = await self._judge(request)
+    async def _answer_forward_auth(self, scope: Scope, receive: Receive) -> SentAnswer:
+        headers, fields = decode_fields(scope["headers"])
+        is_empty = fields is not None and _is_without_body(scope, fields)
+        body = b"" if is_empty else await self._read_body(scope, receive)
+        request = read_original_request(headers, fields, body or None, self._api_origin)
+        verdict = self._judge(request, fields)
+        if not isinstance(verdict, Accepted | Refused):
+            verdict = await verdict
+        self._note(verdict, request)
         if isinstance(verdict, Refused):
-            return with_problem_header(refusal_answer(verdict, request.method))
-        said = {
-            "keywright-client-id": verdict.client_id,
-            "keywright-account-id": verdict.account_id,
-            "keywright-body-verified": "true" if verdict.body_verified else "false",
-        }
-        return 200, list(said.items()), b""
+            return sent(with_problem_header(refusal_answer(verdict, request.method)))
+        return forward_auth_answer(verdict.client_id, verdict.account_id, verdict.body_verified)
 
-    async def _answer_json_token(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer_json_token(self, scope: Scope, receive: Receive) -> SentAnswer:
         body = await self._read_body(scope, receive, TOKEN_BODY_BYTES)
-        return await self._tokens.answer_json(scope, _header_lines(scope), body)
+        return sent(await self._tokens.answer_json(scope, _header_lines(scope), body))
 
-    async def _answer_oauth(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer_oauth(self, scope: Scope, receive: Receive) -> SentAnswer:
         body = await self._read_body(scope, receive, TOKEN_BODY_BYTES)
-        return await self._tokens.answer_oauth(scope, _header_lines(scope), body)
+        return sent(await self._tokens.answer_oauth(scope, _header_lines(scope), body))
 
-    async def _judge(self, request: SignedRequest) -> Accepted | Refused:
-        verdict = await self._verify(request)
+    def _note(self, verdict: Verdict, request: SignedRequest) -> None:
         if isinstance(verdict, Refused):
             self._metrics.verdicts[verdict.code.value] += 1
             _log.info("request_refused", code=verdict.code.value, method=request.method[:16])
         else:
             self._metrics.verdicts[ACCEPTED] += 1
-        return verdict
 
     async def _read_body(self, scope: Scope, receive: Receive, most: int | None = None) -> bytes:
         limit = self._max_body_bytes if most is None else most
-        is_empty = scope["http_version"] in _WITHOUT_FRAMES
         for name, value in scope["headers"]:
-            if name == b"content-length":
-                if not (value.isdigit() and int(value) <= limit):
-                    raise _too_large(limit)
-                is_empty = is_empty and not int(value)
-            elif name == b"transfer-encoding":
-                is_empty = False
-        if is_empty:
-            return b""  # RFC 9112 section 6.3: neither length nor coding, so no content; to wait for it costs time
+            if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
+                raise _too_large(limit)
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await _whole_body(receive, limit)
         except TimeoutError:
             raise InvalidRequest([Fault("", f"the body did not arrive within {BODY_SECONDS} s")]) from None
 
-    async def _answer_health(self, _scope: Scope, _receive: Receive) -> Answer:
-        return json_answer(200, msgspec.json.encode({"status": "ok"}))
+    async def _answer_health(self, _scope: Scope, _receive: Receive) -> SentAnswer:
+        return sent(json_answer(200, msgspec.json.encode({"status": "ok"})))
 
-    async def _answer_ready(self, _scope: Scope, _receive: Receive) -> Answer:
+    async def _answer_ready(self, _scope: Scope, _receive: Receive) -> SentAnswer:
         await self._is_ready()
-        return json_answer(200, msgspec.json.encode({"status": "ready"}))
+        return sent(json_answer(200, msgspec.json.encode({"status": "ready"})))
 
-    async def _answer_metrics(self, _scope: Scope, _receive: Receive) -> Answer:
-        return 200, [("content-type", self._metrics.content_type)], self._metrics.render()
+    async def _answer_metrics(self, _scope: Scope, _receive: Receive) -> SentAnswer:
+        return sent((200, [("content-type", self._metrics.content_type)], self._metrics.render()))
 
     async def _settle(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -231,6 +224,15 @@ async def _whole_body(receive: Receive, limit: int) -> bytes:
     return b"".join(pieces)
 
 
+def _is_without_body(scope: Scope, fields: dict[str, str]) -> bool:
+    """Tell whether no content can come, since to wait costs time (RFC 9112 section 6.3: no length and no coding)."""
+    return (
+        "transfer-encoding" not in fields
+        and fields.get("content-length", "0") == "0"
+        and scope["http_version"] in _WITHOUT_FRAMES
+    )
+
+
 def _header_lines(scope: Scope) -> list[tuple[str, str]]:
     """Every header line as text, byte for byte (RFC 9110 section 5.5 allows any byte above 127)."""
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
@@ -241,7 +243,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"the request is larger than {limit} bytes{advice}")
 
 
-def _wrong_method(method: str) -> Answer:
+def _wrong_method(method: str) -> SentAnswer:
     error = InvalidRequest([Fault("method", f"this address takes {method}")])
     status, headers, body = problem_answer(error, 405, code="method_not_allowed")
-    return status, [*headers, ("allow", method)], body
+    return sent((status, [*headers, ("allow", method)], body))

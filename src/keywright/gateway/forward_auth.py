@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 
 from keywright.errors import Fault, InvalidRequest
 from keywright.gateway.origin import is_absolute, with_origin
@@ -12,20 +13,20 @@ from keywright.signatures import SignedRequest
 
 _ORIGINAL = ("x-original-method", "x-original-url")
 _FORWARDED = ("x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri")
-_STARTS = ("x-", "X-")
 _USED = frozenset(_ORIGINAL + _FORWARDED)
-# -Proto and -Host are set by any proxy on the way; these two only by one that asks us in this way.
-_ONLY_FORWARDED = ("x-forwarded-method", "x-forwarded-uri")
 # nginx reads the whole head of an answer into 4 KiB.
 _MAX_PROBLEM_BYTES = 3000
 _HOST = re.compile(r"[^\s,/?#@\\]+")
 
 
-def read_original_request(headers: list[tuple[str, str]], body: bytes | None, api_origin: str | None) -> SignedRequest:
+def read_original_request(
+    headers: Collection[tuple[str, str]], fields: dict[str, str] | None, body: bytes | None, api_origin: str | None
+) -> SignedRequest:
     """Read the original request.
 
     Args:
-        headers: of the gateway's own request, which carries the original's along.
+        headers: lines of the gateway's own request, which carries the original's along.
+        fields: the same by lower-case name, if no name is there twice.
         body: if the gateway sends it along; None if it does not.
         api_origin: scheme and authority that clients sign for; None takes what the gateway says.
 
@@ -35,7 +36,7 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
     Raises:
         InvalidRequest: the gateway does not say what the original was, or says it twice.
     """
-    method, url = _target(_said_by_gateway(headers))
+    method, url = _target(_said_by_gateway(headers) if fields is None else fields)
     if not is_absolute(url):
         raise InvalidRequest([Fault("X-Original-URL", "must be absolute, beginning with https:// or http://")])
     if api_origin is not None:
@@ -43,12 +44,9 @@ def read_original_request(headers: list[tuple[str, str]], body: bytes | None, ap
     return SignedRequest(method, url, headers, body)
 
 
-def _said_by_gateway(headers: list[tuple[str, str]]) -> dict[str, str]:
+def _said_by_gateway(headers: Collection[tuple[str, str]]) -> dict[str, str]:
     said: dict[str, str] = {}
     for name, value in headers:
-        # Few names begin so, and most requests have one spelling of each: the rest is not looked at any further.
-        if name[:2] not in _STARTS:
-            continue
         lower = name.lower()
         if lower in _USED:
             if lower in said:
@@ -81,14 +79,18 @@ def with_problem_header(answer: Answer) -> Answer:
 
 
 def _target(said: dict[str, str]) -> tuple[str, str]:
-    if any(name in said for name in _ORIGINAL):
-        _require(said, _ORIGINAL)
-        if any(name in said for name in _ONLY_FORWARDED):
-            # One family would be the gateway's, the other the client's, who must not choose which request is judged.
+    method, url = said.get("x-original-method"), said.get("x-original-url")
+    if method is not None or url is not None:
+        if method is None or url is None:
+            raise _lacking(said, _ORIGINAL)
+        if "x-forwarded-method" in said or "x-forwarded-uri" in said:
+            # -Proto and -Host are set by any proxy on the way; these two only by one that asks us in this way. And then
+            # one family would be the gateway's, the other the client's, who must not choose which request is judged.
             message = "is there beside X-Forwarded-Method or -Uri; the gateway must remove what it does not set itself"
             raise InvalidRequest([Fault("X-Original-URL", message)])
-        return said["x-original-method"], said["x-original-url"]
-    _require(said, _FORWARDED)
+        return method, url
+    if not all(name in said for name in _FORWARDED):
+        raise _lacking(said, _FORWARDED)
     uri = said["x-forwarded-uri"]
     if not uri.startswith("/"):
         raise InvalidRequest([Fault("X-Forwarded-Uri", "must be the path and query, beginning with /")])
@@ -98,15 +100,9 @@ def _target(said: dict[str, str]) -> tuple[str, str]:
     return said["x-forwarded-method"], f"{said['x-forwarded-proto']}://{said['x-forwarded-host']}{uri}"
 
 
-def _require(said: dict[str, str], names: tuple[str, ...]) -> None:
-    faults = [
-        Fault(
-            name,
-            "is missing; the gateway must say what the original request was: X-Original-Method and"
-            " X-Original-URL, or X-Forwarded-Method, -Proto, -Host and -Uri",
-        )
-        for name in names
-        if name not in said
-    ]
-    if faults:
-        raise InvalidRequest(faults)
+def _lacking(said: dict[str, str], names: tuple[str, ...]) -> InvalidRequest:
+    message = (
+        "is missing; the gateway must say what the original request was: X-Original-Method and X-Original-URL, or"
+        " X-Forwarded-Method, -Proto, -Host and -Uri"
+    )
+    return InvalidRequest([Fault(name, message) for name in names if name not in said])

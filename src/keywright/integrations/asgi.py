@@ -18,13 +18,14 @@ from urllib.parse import quote
 
 from keywright.errors import Fault, InvalidRequest, Refused
 from keywright.integrations.answers import check_length, failure_answer, joined_lines, too_large
+from keywright.integrations.begun import Begun
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.integrations.exclusions import Exclusions
-from keywright.integrations.public_url import public_url
+from keywright.integrations.public_url import HeaderLines, public_url
 from keywright.integrations.verifiers import async_verifier
 from keywright.problems import Answer, refusal_answer
-from keywright.signatures import SignedRequest
+from keywright.signatures import SignedRequest, decode_fields
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -65,7 +66,7 @@ class KeywrightMiddleware:
         if kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind in {"http", "websocket"}:
-            if self._is_excluded(scope):
+            if self._excluded.are_any and self._is_excluded(scope):
                 await self._app(_handed_on(scope, None), receive, send)
             else:
                 await self._guard(scope, receive, send)
@@ -83,13 +84,16 @@ class KeywrightMiddleware:
         is_http = scope["type"] == "http"
         answer: Answer
         try:
+            headers, fields = decode_fields(scope["headers"])
             if is_http:
-                body = await self._read_body(scope, receive)
+                body = await self._read_body(headers, receive)
                 message: Message = {"type": "http.request", "body": body, "more_body": False}
             else:
                 body, message = b"", await receive()
-            request = signed_request(scope, body, self._config)
-            verdict = await self._verifier.verify(request)
+            request = signed_request(scope, headers, body, self._config)
+            verdict = self._verifier.judge(request, fields)
+            if not isinstance(verdict, Caller | Refused):
+                verdict = await verdict
         except _Gone:
             return
         except Exception as error:  # noqa: BLE001 - whatever we did not foresee must not let a request through
@@ -101,26 +105,25 @@ class KeywrightMiddleware:
             answer = refusal_answer(verdict, request.method)
         await (_answer_http if is_http else _answer_websocket)(scope, send, answer)
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read_body(self, headers: HeaderLines, receive: Receive) -> bytes:
         limit, seconds = self._config.max_body_bytes, self._config.body_timeout_seconds
-        for name, value in scope["headers"]:
-            if name.lower() == b"content-length":
-                check_length(value.decode("latin-1"), limit)
+        for name, value in headers:
+            if name == "content-length":
+                check_length(value, limit)
+        begun = Begun(receive())
+        if begun.is_done and not begun.result.get("more_body"):
+            return _content(begun.result, 0, limit)
         pieces: list[bytes] = []
         total = 0
         try:
             async with asyncio.timeout(seconds):
+                message = await begun
                 while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Gone
-                    pieces.append(message.get("body", b""))
+                    pieces.append(_content(message, total, limit))
                     total += len(pieces[-1])
-                    # Without a length the sender decides when it ends, so count along.
-                    if total > limit:
-                        raise too_large(limit)
                     if not message.get("more_body"):
                         return b"".join(pieces)
+                    message = await receive()
         except TimeoutError:
             raise InvalidRequest([Fault("", f"the body did not arrive within {seconds} s")]) from None
 
@@ -143,11 +146,22 @@ class KeywrightMiddleware:
         await self._app(scope, _replayed(first, receive), close_and_send)
 
 
-def signed_request(scope: Scope, body: bytes, config: Keywright) -> SignedRequest:
+def _content(message: Message, before: int, limit: int) -> bytes:
+    """A piece of a body; without a length the sender decides when it ends, so what came before counts along."""
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    content: bytes = message.get("body", b"")
+    if before + len(content) > limit:
+        raise too_large(limit)
+    return content
+
+
+def signed_request(scope: Scope, headers: HeaderLines, body: bytes, config: Keywright) -> SignedRequest:
     """Read the request as its client sent it.
 
     Args:
         scope: of an HTTP request or of a WebSocket's handshake.
+        headers: its header lines as text.
         body: the whole body.
         config: says what the public origin is.
 
@@ -157,7 +171,6 @@ def signed_request(scope: Scope, body: bytes, config: Keywright) -> SignedReques
     Raises:
         InvalidRequest: it does not say to whom it was sent.
     """
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     # The path as sent; without it, one that decodes to what the application sees.
     path: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PATH_CHARACTERS).encode("ascii")
     # Servers differ in whether they leave the query in it.
@@ -166,19 +179,8 @@ def signed_request(scope: Scope, body: bytes, config: Keywright) -> SignedReques
     if query:
         target += "?" + query.decode("latin-1")
     scheme: str = scope.get("scheme", "http")
-    url = public_url(
-        config,
-        headers,
-        _WEB_SOCKET_SCHEMES.get(scheme, scheme),
-        _server(scope),
-        target,
-    )
+    url = public_url(config, headers, _WEB_SOCKET_SCHEMES.get(scheme, scheme), scope.get("server"), target)
     return SignedRequest(scope.get("method", "GET"), url, headers, body)
-
-
-def _server(scope: Scope) -> str:
-    host, port = scope.get("server") or ("", None)
-    return str(host) if port is None else f"{host}:{port}"
 
 
 def without_claims(scope: Scope) -> Scope:
@@ -190,18 +192,18 @@ def without_claims(scope: Scope) -> Scope:
     Returns:
         A copy without them.
     """
-    headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        # Few names begin so; the rest is not looked at any further.
-        if name[:1] not in b"kK" or not name.lower().replace(b"_", b"-").startswith(b"keywright-")
-    ]
+    headers = scope["headers"]
+    # Hardly any request has such a header, and to look at each name takes longer than to look at all of them.
+    if b"keywright" in b"\n".join([name for name, _ in headers]).lower():
+        headers = [line for line in headers if not line[0].lower().replace(b"_", b"-").startswith(b"keywright-")]
     return {**scope, "headers": headers}
 
 
 def _handed_on(scope: Scope, caller: Caller | None) -> Scope:
-    state = {**scope.get("state", {}), "keywright": caller}
-    return {**without_claims(scope), "state": state, "keywright": caller}
+    handed_on = without_claims(scope)
+    handed_on["state"] = {**scope.get("state", {}), "keywright": caller}
+    handed_on["keywright"] = caller
+    return handed_on
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

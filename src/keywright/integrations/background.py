@@ -55,12 +55,17 @@ class Background:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_run, args=(self._loop,), name="keywright-verifier", daemon=True).start()
-            return asyncio.run_coroutine_threadsafe(self._verifier.verify(request), self._loop)
+            return asyncio.run_coroutine_threadsafe(_judge(self._verifier, request), self._loop)
 
     def _leave_to_parent(self) -> None:
         # Only the forking thread lives on in a child, so there is no loop here; and another may have held the lock.
         self._lock = threading.Lock()
         self._loop = None
+
+
+async def _judge(verifier: AsyncVerifier, request: SignedRequest) -> Caller | Refused:
+    verdict = verifier.judge(request)
+    return verdict if isinstance(verdict, Caller | Refused) else await verdict
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ try:
     from keywright.app import open_database, random_bytes, verification_service
     from keywright.keyring import KeyringFile
     from keywright.settings import Settings, load_settings
+    from keywright.verification import Accepted, Verdict
     from keywright.verification.nonces import done
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -80,7 +83,9 @@ class Direct:
         if self._opened is None or self._opened.loop is not asyncio.get_running_loop():
             self._opened = _open(self._settings, self._timeout_seconds)
 
-    async def verify(self, request: SignedRequest) -> Caller | Refused:
+    def judge(
+        self, request: SignedRequest, fields: dict[str, str] | None = None
+    ) -> Caller | Refused | Awaitable[Caller | Refused]:
         """Judge a request; see AsyncVerifier."""
         opened = self._opened
         if opened is None or opened.loop is not asyncio.get_running_loop():
@@ -89,10 +94,8 @@ class Direct:
         if origin is not None:
             # Our URLs have a path; the deployment's own word for the origin counts here as it does at its gateway.
             request.url = origin + request.url[request.url.index("/", len("https://")) :]
-        verdict = await opened.service.verify(request)
-        if isinstance(verdict, Refused):
-            return verdict
-        return Caller(verdict.client_id, verdict.account_id, verdict.account_type, verdict.scheme)
+        verdict = opened.service.judge(request, fields)
+        return _told(verdict) if isinstance(verdict, Accepted | Refused) else _tell(verdict)
 
     async def close(self) -> None:
         """Write what is left and close."""
@@ -156,6 +159,20 @@ def _open(settings: Settings, timeout_seconds: float) -> _Opened:
     last_used.start()
     loop = asyncio.get_running_loop()
     return _Opened(loop, service, keys, nonces, last_used, database, loop.create_task(_recheck(keys)))
+
+
+async def _tell(verdict: Awaitable[Verdict]) -> Caller | Refused:
+    return _told(await verdict)
+
+
+def _told(verdict: Verdict) -> Caller | Refused:
+    if isinstance(verdict, Refused):
+        return verdict
+    return _caller(verdict.client_id, verdict.account_id, verdict.account_type, verdict.scheme)
+
+
+# A key is used over and over, and making a frozen object takes longer than finding it.
+_caller = lru_cache(maxsize=4096)(Caller)
 
 
 def _let_go(file: Path) -> None:

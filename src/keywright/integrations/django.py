@@ -28,7 +28,7 @@ from keywright.integrations.configuration import read_mapping
 from keywright.integrations.exclusions import Exclusions
 from keywright.integrations.verifiers import async_verifier, verifier
 from keywright.problems import Answer, refusal_answer
-from keywright.signatures import SignedRequest
+from keywright.signatures import SignedRequest, decode_fields
 
 
 class KeywrightMiddleware:
@@ -108,7 +108,7 @@ class KeywrightMiddleware:
         if scope is None:
             signed = wsgi.signed_request(request.environ, body, self._config)
         else:
-            signed = asgi.signed_request(scope, body, self._config)
+            signed = asgi.signed_request(scope, decode_fields(scope["headers"])[0], body, self._config)
         # As Django's own `request.body` leaves it, but with nothing read yet.
         request._body = body  # noqa: SLF001
         request._stream = BytesIO(body)  # noqa: SLF001

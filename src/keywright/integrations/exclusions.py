@@ -16,6 +16,7 @@ class Exclusions:
     def __init__(self, paths: Sequence[str]) -> None:
         self._exact = frozenset(path for path in paths if not path.endswith("/*"))
         self._below = tuple(path[:-1] for path in paths if path.endswith("/*"))
+        self.are_any = bool(paths)
 
     def __contains__(self, path: str) -> bool:
         """Whether a path, already percent-decoded, is let through.

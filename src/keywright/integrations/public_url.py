@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 
 from keywright.errors import Fault, InvalidRequest
 from keywright.integrations.configuration import Keywright
 
-HeaderLines = Sequence[tuple[str, str]]
+HeaderLines = Collection[tuple[str, str]]
 
 # Whatever ends an authority must not stand in one, or a client could push what follows into the path.
 _HOST = re.compile(r"[^\s,/?#@\\]+")
 
 
-def public_url(config: Keywright, headers: HeaderLines, scheme: str, server: str, target: str) -> str:
+def public_url(
+    config: Keywright, headers: HeaderLines, scheme: str, server: Iterable[str | int | None] | None, target: str
+) -> str:
     """Put together the URL that is judged.
 
     Args:
         config: says the origin, or where to take it from.
         headers: the request's.
         scheme: as the server received the request.
-        server: host and port of the server, for requests without a Host header.
+        server: host and port (or None) of the server, for requests without a Host header; None if not known.
         target: path and query as sent.
 
     Returns:
@@ -34,7 +36,7 @@ def public_url(config: Keywright, headers: HeaderLines, scheme: str, server: str
         raise InvalidRequest([Fault("", "the request target must be a path that begins with /")])
     if config.api_origin is not None:
         return config.api_origin.rstrip("/") + target
-    host = _only(headers, "host") or server
+    host = _only(headers, "host") or ":".join(str(part) for part in server or () if part is not None)
     if config.trust_proxy_headers:
         scheme = _only(headers, "x-forwarded-proto") or scheme
         host = _only(headers, "x-forwarded-host") or host

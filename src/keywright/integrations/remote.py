@@ -7,7 +7,7 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from keywright.errors import Fault, InvalidRequest, PayloadTooLarge, RefusalCode, Refused, Unavailable
@@ -52,7 +52,7 @@ class AsyncRemote:
     async def open(self) -> None:
         """Do nothing: the gateway listener may come up after us, and go and come again."""
 
-    async def verify(self, request: SignedRequest) -> Caller | Refused:
+    async def judge(self, request: SignedRequest, fields: dict[str, str] | None = None) -> Caller | Refused:
         """Judge a request; see AsyncVerifier."""
         loop = asyncio.get_running_loop()
         client = self._client
@@ -127,7 +127,7 @@ def _question(request: SignedRequest) -> bytes:
     ).encode("ascii")
 
 
-def _needed(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _needed(headers: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     """Every line of each header that the verdict depends on: a covered one stands in Signature-Input in quotes."""
     inputs = "".join(value for name, value in headers if name.lower() == "signature-input")
     return [(name, value) for name, value in headers if (lower := name.lower()) in _NEEDED or f'"{lower}"' in inputs]

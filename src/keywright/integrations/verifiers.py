@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from keywright.errors import Refused
@@ -14,30 +15,33 @@ class AsyncVerifier(Protocol):
     """Judges requests on an event loop."""
 
     async def open(self) -> None:
-        """Make ready, so that what is missing shows at start; `verify` does it as well if need be."""
+        """Make ready, so that what is missing shows at start; `judge` does it as well if need be."""
 
-    async def verify(self, request: SignedRequest) -> Caller | Refused:
-        """Judge a request.
+    def judge(
+        self, request: SignedRequest, fields: dict[str, str] | None = None
+    ) -> Caller | Refused | Awaitable[Caller | Refused]:
+        """Judge a request, at once where nothing has to be waited for.
 
         Args:
             request: as its signer meant it.
+            fields: its header fields, combined, by lower-case name, if the caller has them already.
 
         Returns:
-            Who sent it, or why it is refused.
+            Who sent it, or why it is refused; or what to await for that.
 
         Raises:
             KeywrightError: it cannot be judged.
         """
 
     async def close(self) -> None:
-        """Let go of everything; a later `verify` begins anew."""
+        """Let go of everything; a later `judge` begins anew."""
 
 
 class Verifier(Protocol):
     """Judges requests for threads that wait."""
 
     def verify(self, request: SignedRequest) -> Caller | Refused:
-        """Judge a request, as AsyncVerifier does."""
+        """Judge a request, as AsyncVerifier does, and wait for it."""
 
 
 def async_verifier(config: Keywright) -> AsyncVerifier:

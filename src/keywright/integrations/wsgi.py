@@ -156,7 +156,7 @@ def signed_request(environ: Environ, body: bytes, config: Keywright) -> SignedRe
     target = _path(environ)
     if environ.get("QUERY_STRING"):
         target += "?" + environ["QUERY_STRING"]
-    server = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    server = (environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", ""))
     url = public_url(config, headers, environ.get("wsgi.url_scheme", "http"), server, target)
     return SignedRequest(environ["REQUEST_METHOD"], url, headers, body)
 

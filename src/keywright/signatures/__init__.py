@@ -11,7 +11,7 @@ from keywright.signatures.explain import NOT_SHOWN, signature_base
 from keywright.signatures.find import find_signature
 from keywright.signatures.found import FoundSignature
 from keywright.signatures.profile import Profile
-from keywright.signatures.request import SignedRequest, usually_has_body
+from keywright.signatures.request import SignedRequest, decode_fields, usually_has_body
 from keywright.signatures.sign import sign_request
 from keywright.signatures.verify import Verified, verify_signature
 
@@ -27,6 +27,7 @@ __all__ = [
     "accept_signature",
     "check_content_digest",
     "content_digest",
+    "decode_fields",
     "find_signature",
     "public_key_of",
     "sign_request",

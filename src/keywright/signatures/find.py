@@ -31,7 +31,10 @@ _STRINGS = ("keyid", "nonce", "alg", "tag")
 
 
 def find_signature(
-    request: SignedRequest, profile: Profile, is_ours: Callable[[str], bool]
+    request: SignedRequest,
+    profile: Profile,
+    is_ours: Callable[[str], bool],
+    fields: dict[str, str] | None = None,
 ) -> FoundSignature | Refused:
     """Pick the signature to verify.
 
@@ -41,6 +44,7 @@ def find_signature(
         request: the request with all its header lines.
         profile: bounds of what is read.
         is_ours: whether a `keyid` could be one of our Client IDs, judged by its form.
+        fields: the request's header fields, combined, by lower-case name, if the caller has them already.
 
     Returns:
         The signature, not yet verified; or a refusal: `signature_missing`, `signature_malformed`,
@@ -52,9 +56,10 @@ def find_signature(
     headers = request.headers
     if len(headers) > profile.max_header_count:
         return malformed(f"The request has more than {profile.max_header_count} header lines.")
-    fields = {name.lower(): value for name, value in headers}
-    if len(fields) != len(headers):
-        fields = combine_fields(headers)
+    if fields is None:
+        fields = {name.lower(): value for name, value in headers}
+        if len(fields) != len(headers):
+            fields = combine_fields(headers)
     sent_input = fields.get("signature-input")
     sent_signature = fields.get("signature")
     if sent_input is None or sent_signature is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class SignedRequest:
 
     method: str
     url: str
-    headers: Sequence[tuple[str, str]]
+    headers: Collection[tuple[str, str]]
     body: bytes | None
 
 
@@ -150,7 +150,26 @@ def is_method(method: str) -> bool:
     return method in COMMON_METHODS or _METHOD.fullmatch(method) is not None
 
 
-def combine_fields(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+def decode_fields(
+    lines: Collection[tuple[bytes, bytes]],
+) -> tuple[Collection[tuple[str, str]], dict[str, str] | None]:
+    """Decode header lines byte for byte, each of them once.
+
+    Args:
+        lines: names and values as they came.
+
+    Returns:
+        All lines as text, with names in lower case; and the values by name, or None where a name is there twice.
+
+    Source: RFC 9110 section 5.5 (any byte above 127 may stand in a value).
+    """
+    fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
+    if len(fields) == len(lines):
+        return fields.items(), fields
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in lines], None
+
+
+def combine_fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Give every field one value: the lines of a repeated field are trimmed and joined by comma and space.
 
     Args:

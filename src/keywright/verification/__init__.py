@@ -4,6 +4,15 @@ from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
 from keywright.verification.nonces import NonceStore
 from keywright.verification.replay import EmbeddedNonceStore
-from keywright.verification.service import Accepted, VerificationService
+from keywright.verification.service import Accepted, Verdict, VerificationService, settled
 
-__all__ = ["Accepted", "EmbeddedNonceStore", "LastUsed", "NonceStore", "VerificationKeys", "VerificationService"]
+__all__ = [
+    "Accepted",
+    "EmbeddedNonceStore",
+    "LastUsed",
+    "NonceStore",
+    "Verdict",
+    "VerificationKeys",
+    "VerificationService",
+    "settled",
+]

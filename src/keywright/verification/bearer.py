@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from keywright.errors import RefusalCode, Refused
@@ -45,7 +45,7 @@ class TokenReader(Protocol):
         """
 
 
-def find_bearer_token(headers: Sequence[tuple[str, str]]) -> str | Refused:
+def find_bearer_token(headers: Iterable[tuple[str, str]]) -> str | Refused:
     """Find the bearer token of a request without a signature.
 
     Args:

@@ -14,13 +14,13 @@ The nonce comes last, so that a forger cannot burn one. Nothing but the nonce is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from keywright.credentials import VerificationKey
 from keywright.errors import RefusalCode, Refused, Unavailable
 from keywright.formats import is_client_id
-from keywright.signatures import Profile, SignedRequest, find_signature, verify_signature
+from keywright.signatures import FoundSignature, Profile, SignedRequest, Verified, find_signature, verify_signature
 from keywright.verification.bearer import TokenReader, find_bearer_token
 from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
@@ -42,6 +42,8 @@ class Accepted:
     body_verified: bool
 
 
+Verdict = Accepted | Refused
+
 _ENDED = Refused(
     RefusalCode.TOKEN_INVALID,
     "the API key of this bearer token was deleted, and the token ended with it; create a new API key",
@@ -62,6 +64,15 @@ _UNPROVABLE = Refused(
     RefusalCode.NONCE_UNPROVABLE,
     "the memory of used nonces begins after this signature could have been used; sign again, with a new nonce",
 )
+
+
+async def settled(verdict: Verdict | Awaitable[Verdict]) -> Verdict:
+    """Wait for a verdict that is not there yet.
+
+    Args:
+        verdict: what `judge` returned.
+    """
+    return verdict if isinstance(verdict, Accepted | Refused) else await verdict
 
 
 class VerificationService:
@@ -96,39 +107,59 @@ class VerificationService:
         self._tokens = tokens
         self._patience_seconds = patience_seconds
 
-    async def verify(self, request: SignedRequest) -> Accepted | Refused:
-        """Judge a request.
+    def judge(self, request: SignedRequest, fields: dict[str, str] | None = None) -> Verdict | Awaitable[Verdict]:
+        """Judge a request, at once where nothing has to be waited for.
+
+        A key at hand and the host's own memory of nonces answer without waiting, and then no coroutine is made.
 
         Args:
             request: as the signer meant it.
+            fields: its header fields, combined, by lower-case name, if the caller has them already.
 
         Returns:
-            Accepted with the client, or Refused with the one thing to mend.
+            Accepted with the client, or Refused with the one thing to mend; or what to await for it.
 
         Raises:
             Unavailable: it cannot be judged truthfully now.
         """
-        found = find_signature(request, self.profile, is_client_id)
+        found = find_signature(request, self.profile, is_client_id, fields)
         if isinstance(found, Refused):
-            return await self._verify_bearer(request) if found.code is RefusalCode.SIGNATURE_MISSING else found
-        client_id = found.key_id
-        key = self._keys.cached(client_id)
-        if key is None:
-            # The checksum in the Client ID spares the database the made-up ones.
-            key = await self._find(client_id) if is_client_id(client_id) else None
-            if key is None:
-                return _UNKNOWN
+            return self._judge_bearer(request) if found.code is RefusalCode.SIGNATURE_MISSING else found
+        key = self._keys.cached(found.key_id)
+        return self._find_and_judge(request, found) if key is None else self._judge_with(key, request, found)
+
+    async def verify(self, request: SignedRequest) -> Verdict:
+        """Judge a request; see `judge`."""
+        return await settled(self.judge(request))
+
+    async def _find_and_judge(self, request: SignedRequest, found: FoundSignature) -> Verdict:
+        # The checksum in the Client ID spares the database the made-up ones.
+        key = await self._find(found.key_id) if is_client_id(found.key_id) else None
+        return _UNKNOWN if key is None else await settled(self._judge_with(key, request, found))
+
+    def _judge_with(
+        self, key: VerificationKey, request: SignedRequest, found: FoundSignature
+    ) -> Verdict | Awaitable[Verdict]:
         now = self._clock()
         verified = verify_signature(request, found, key.algorithm, key.key, self.profile, now)
         if isinstance(verified, Refused):
             return verified
         if not key.api_access_enabled:
             return _ACCESS_DISABLED
-        verdict = self._nonces.remember(client_id, verified.nonce, verified.created, key.created_at_seconds, now)
-        if not isinstance(verdict, ReplayVerdict):
-            verdict = await verdict
-        if verdict is not ReplayVerdict.FRESH:
-            return _REPLAYED if verdict is ReplayVerdict.REPLAYED else _UNPROVABLE
+        replay = self._nonces.remember(found.key_id, verified.nonce, verified.created, key.created_at_seconds, now)
+        if isinstance(replay, ReplayVerdict):
+            return self._concluded(replay, key, verified, now)
+        return self._conclude(replay, key, verified, now)
+
+    async def _conclude(
+        self, replay: Awaitable[ReplayVerdict], key: VerificationKey, verified: Verified, now: float
+    ) -> Verdict:
+        return self._concluded(await replay, key, verified, now)
+
+    def _concluded(self, replay: ReplayVerdict, key: VerificationKey, verified: Verified, now: float) -> Verdict:
+        if replay is not ReplayVerdict.FRESH:
+            return _REPLAYED if replay is ReplayVerdict.REPLAYED else _UNPROVABLE
+        client_id = verified.key_id
         self._last_used.note(client_id, now)
         return Accepted(
             client_id, key.account_id, key.account_type, "signature", verified.covered, verified.body_verified
@@ -147,7 +178,7 @@ class VerificationService:
                 private=f"the database gave no answer within {self._patience_seconds} s",
             ) from error
 
-    async def _verify_bearer(self, request: SignedRequest) -> Accepted | Refused:
+    def _judge_bearer(self, request: SignedRequest) -> Verdict | Awaitable[Verdict]:
         """Judge a request without a signature by its bearer token."""
         token = find_bearer_token(request.headers)
         if isinstance(token, Refused):
@@ -157,10 +188,14 @@ class VerificationService:
         if isinstance(claims, Refused):
             return claims
         # The token says who; whether they still may is asked of the same fresh keys that signatures are.
-        client_id = claims.client_id
-        key = self._keys.cached(client_id) or await self._find(client_id)
-        if key is None:
-            return _ENDED
+        key = self._keys.cached(claims.client_id)
+        return self._find_bearer(claims.client_id, now) if key is None else self._bearer(claims.client_id, key, now)
+
+    async def _find_bearer(self, client_id: str, now: float) -> Verdict:
+        key = await self._find(client_id)
+        return _ENDED if key is None else self._bearer(client_id, key, now)
+
+    def _bearer(self, client_id: str, key: VerificationKey, now: float) -> Verdict:
         if not key.api_access_enabled:
             return _ACCESS_DISABLED
         self._last_used.note(client_id, now)
