@@ -34,7 +34,7 @@ from keywright.telemetry import Metrics
 from keywright.telemetry.metrics import ACCEPTED
 from keywright.tokens import JSON_TOKEN_PATH
 from keywright.tokens import MAX_BODY_BYTES as TOKEN_BODY_BYTES
-from keywright.verification import Accepted, Verdict, VerificationService
+from keywright.verification import VERDICT_TYPES, Verdict, VerificationService
 
 BODY_SECONDS = 10
 # In these a request without Content-Length and Transfer-Encoding has no content; in HTTP/2 that proves nothing.
@@ -144,7 +144,7 @@ class Gateway:
         url = call.url if self._api_origin is None else with_origin(call.url, self._api_origin)
         request = SignedRequest(call.method, url, call.headers, call.body)
         verdict = self._judge(request)
-        if not isinstance(verdict, Accepted | Refused):
+        if not isinstance(verdict, VERDICT_TYPES):
             verdict = await verdict
         self._note(verdict, request)
         return sent(verdict_answer(verdict))
@@ -155,7 +155,7 @@ class Gateway:
         body = b"" if is_empty else await self._read_body(scope, receive)
         request = read_original_request(headers, fields, body or None, self._api_origin)
         verdict = self._judge(request, fields)
-        if not isinstance(verdict, Accepted | Refused):
+        if not isinstance(verdict, VERDICT_TYPES):
             verdict = await verdict
         self._note(verdict, request)
         if isinstance(verdict, Refused):

@@ -23,7 +23,7 @@ from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.integrations.exclusions import Exclusions
 from keywright.integrations.public_url import HeaderLines, public_url
-from keywright.integrations.verifiers import async_verifier
+from keywright.integrations.verifiers import VERDICT_TYPES, async_verifier
 from keywright.problems import Answer, refusal_answer
 from keywright.signatures import SignedRequest, decode_fields
 
@@ -92,7 +92,7 @@ class KeywrightMiddleware:
                 body, message = b"", await receive()
             request = signed_request(scope, headers, body, self._config)
             verdict = self._verifier.judge(request, fields)
-            if not isinstance(verdict, Caller | Refused):
+            if not isinstance(verdict, VERDICT_TYPES):
                 verdict = await verdict
         except _Gone:
             return

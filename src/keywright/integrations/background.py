@@ -10,7 +10,7 @@ import threading
 
 from keywright.errors import Refused
 from keywright.integrations.caller import Caller
-from keywright.integrations.verifiers import AsyncVerifier
+from keywright.integrations.verifiers import VERDICT_TYPES, AsyncVerifier
 from keywright.signatures import SignedRequest
 
 _CLOSING_SECONDS = 5
@@ -65,7 +65,7 @@ class Background:
 
 async def _judge(verifier: AsyncVerifier, request: SignedRequest) -> Caller | Refused:
     verdict = verifier.judge(request)
-    return verdict if isinstance(verdict, Caller | Refused) else await verdict
+    return verdict if isinstance(verdict, VERDICT_TYPES) else await verdict
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

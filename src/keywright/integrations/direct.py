@@ -21,7 +21,7 @@ try:
     from keywright.app import open_database, random_bytes, verification_service
     from keywright.keyring import KeyringFile
     from keywright.settings import Settings, load_settings
-    from keywright.verification import Accepted, Verdict
+    from keywright.verification import VERDICT_TYPES, Verdict
     from keywright.verification.nonces import done
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -95,7 +95,7 @@ class Direct:
             # Our URLs have a path; the deployment's own word for the origin counts here as it does at its gateway.
             request.url = origin + request.url[request.url.index("/", len("https://")) :]
         verdict = opened.service.judge(request, fields)
-        return _told(verdict) if isinstance(verdict, Accepted | Refused) else _tell(verdict)
+        return _told(verdict) if isinstance(verdict, VERDICT_TYPES) else _tell(verdict)
 
     async def close(self) -> None:
         """Write what is left and close."""

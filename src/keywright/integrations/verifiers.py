@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Final, Protocol
 
 from keywright.errors import Refused
 from keywright.integrations.caller import Caller
 from keywright.integrations.configuration import Keywright
 from keywright.signatures import SignedRequest
+
+# Asked of each request, and a union would be made anew each time.
+VERDICT_TYPES: Final = (Caller, Refused)
 
 
 class AsyncVerifier(Protocol):

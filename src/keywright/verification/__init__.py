@@ -4,9 +4,10 @@ from keywright.verification.keys import VerificationKeys
 from keywright.verification.last_used import LastUsed
 from keywright.verification.nonces import NonceStore
 from keywright.verification.replay import EmbeddedNonceStore
-from keywright.verification.service import Accepted, Verdict, VerificationService, settled
+from keywright.verification.service import VERDICT_TYPES, Accepted, Verdict, VerificationService, settled
 
 __all__ = [
+    "VERDICT_TYPES",
     "Accepted",
     "EmbeddedNonceStore",
     "LastUsed",

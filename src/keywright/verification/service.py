@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from keywright.credentials import VerificationKey
 from keywright.errors import RefusalCode, Refused, Unavailable
@@ -43,6 +44,8 @@ class Accepted:
 
 
 Verdict = Accepted | Refused
+# Asked of each request, and a union would be made anew each time.
+VERDICT_TYPES: Final = (Accepted, Refused)
 
 _ENDED = Refused(
     RefusalCode.TOKEN_INVALID,
@@ -72,7 +75,7 @@ async def settled(verdict: Verdict | Awaitable[Verdict]) -> Verdict:
     Args:
         verdict: what `judge` returned.
     """
-    return verdict if isinstance(verdict, Accepted | Refused) else await verdict
+    return verdict if isinstance(verdict, VERDICT_TYPES) else await verdict
 
 
 class VerificationService:
