@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +24,8 @@ _MOST_PER_SECOND = {HMAC: 32_000, ED25519: 16_000}
 HOW = (
     "Each round finds the peak with wrk, then asks at half of it at a fixed rate, whatever the server answers: a "
     "request has its time, and what has to wait for one of 32 connections counts from that time on, as in wrk2 "
-    "(benchmarks/fixed_rate.py)."
+    "(benchmarks/fixed_rate.py). Before that, a loop on each core does nothing but see the clock jump, "
+    "which shows what the machine itself takes (benchmarks/stalls.py)."
 )
 
 
@@ -48,11 +50,25 @@ def measure(effort: Effort) -> Result:
             progress.say(f"{stage}: signing")
             # For a second to warm up, the seconds at peak, and as many at half of it.
             prepared = sign_round(folder, ours, as_asked, _MOST_PER_SECOND, effort.seconds * 2)
+            progress.say(f"{stage}: watching the clock")
+            _measure_machine(result, effort.seconds)
             for each in everyone:
                 progress.say(f"{stage}: {each.label}")
                 _measure_one(result, effort, each, prepared[each.requests])
     progress.done()
     return result
+
+
+def _measure_machine(result: Result, seconds: int) -> None:
+    # On both cores at once: what runs beside us takes the idler one, and while we measure neither is idle.
+    with ThreadPoolExecutor() as threads:
+        found = list(
+            threads.map(
+                lambda core: _ask_module("benchmarks.stalls", core, str(seconds)), (server_core(), client_core())
+            )
+        )
+    result.add("machine/share", "the machine itself: share of a core", "%", sum(each["share"] for each in found) * 100)
+    result.add("machine/longest", "the machine itself: longest stall", "us", max(each["longest_us"] for each in found))
 
 
 def _measure_one(result: Result, effort: Effort, each: Contestant, prepared: Prepared) -> None:
@@ -89,9 +105,13 @@ def at_fixed_rate(url: str, prepared: Prepared, first: int, per_second: float, s
     """
     count = min(int(per_second * seconds), prepared.count - first)
     order = [url.rpartition(":")[2], str(Path(prepared.file)), str(first), str(count), str(per_second)]
-    with on_cores(client_core()):
+    return _ask_module("benchmarks.fixed_rate", client_core(), *order)
+
+
+def _ask_module(name: str, core: int, *order: str) -> dict[str, float]:
+    with on_cores(core):
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "benchmarks.fixed_rate", *order],
+            [sys.executable, "-P", "-m", name, *order],
             capture_output=True,
             text=True,
             check=False,
@@ -99,5 +119,5 @@ def at_fixed_rate(url: str, prepared: Prepared, first: int, per_second: float, s
             env={"PYTHONPATH": str(ROOT)},
         )
     if done.returncode:
-        raise SystemExit(f"{url}: {done.stderr[-1000:]}")
+        raise SystemExit(f"{name} {' '.join(order)}: {done.stderr[-1000:]}")
     return json.loads(done.stdout)

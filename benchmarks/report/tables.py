@@ -74,13 +74,16 @@ def over_http(result: Result) -> str:
 
 
 def aims(results: Results) -> str:
-    """What was set out to be shown."""
-    rows = []
+    """What was set out to be shown, and why what is not reached is not."""
+    rows, reasons = [], []
     for aim in AIMS:
         result = results[aim.part]
         held = "yes" if aim.holds(result) else "**not yet**"
         rows.append([aim.text, aim.wanted, f"{aim.found(result):.2f}", held])
-    return table(["what was to be shown", "aim", "found", "reached"], rows)
+        if aim.because is not None and not aim.holds(result):
+            reasons.append(f"- {aim.text}: {aim.because(result)}.")
+    shown = table(["what was to be shown", "aim", "found", "reached"], rows)
+    return "\n".join([shown, "\nWhy not:", *reasons]) if reasons else shown
 
 
 def in_process(result: Result, group: str) -> str:
@@ -134,7 +137,8 @@ def workers(result: Result) -> str:
 def latency(result: Result) -> str:
     """Percentiles at half of peak, one line for each contestant."""
     rows = []
-    for who in dict.fromkeys(key.partition("/")[0] for key in result.figures):
+    share, longest = result.figures["machine/share"], result.figures["machine/longest"]
+    for who in dict.fromkeys(key.partition("/")[0] for key in result.figures if not key.startswith("machine/")):
         figures: Mapping[str, Figure] = {
             name: result.figures[f"{who}/{name}"] for name in ("peak", "rate", "p50", "p90", "p99", "p999")
         }
@@ -147,7 +151,10 @@ def latency(result: Result) -> str:
             ]
         )
     head = ["", "peak, requests/s", "asked, requests/s", "p50 us", "p90 us", "p99 us", "p99.9 us", "p99 / p50"]
-    return table(head, rows)
+    said = (
+        f"The machine itself takes {number(share.median)} % of a core, up to {number(longest.median / 1000)} ms at once"
+    )
+    return f"{table(head, rows)}\n\n{said} (medians)."
 
 
 def in_process_groups(result: Result) -> list[str]:
