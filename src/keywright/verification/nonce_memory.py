@@ -9,11 +9,9 @@ process has the old state whole, and if others see a new one, it sees that its e
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import math
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -21,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from keywright.errors import Unavailable
+from keywright.verification.nonce_beginning import begin_anew
 from keywright.verification.nonce_place import Damaged, NoncePlace
 from keywright.verification.nonce_table import (
     COUNT,
     EPOCH,
-    LEAST_SLOTS,
     MAX_CREATED,
     MOST_AHEAD,
     MOST_TABLES,
-    NEVER,
     REMEMBERED,
     ControlPage,
     Header,
@@ -47,9 +44,6 @@ _SET_BACK_SECONDS = 60.0
 _RECKON_SECONDS = 300.0
 # When a new generation finds no room on the disk, the old one goes on, and so much later we try again.
 _AGAIN_SECONDS = 5.0
-_MOST_AHEAD_SECONDS = 86_400
-# With these a file is not damaged, but we have no hands free to open it.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class NonceMemory:
@@ -303,64 +297,21 @@ class NonceMemory:
 
     def _begin_anew(self) -> None:
         """Begins a memory that knows only that it knows nothing of the time before."""
-        forgotten_through, ahead = self._salvage()
-        # From here on no process uses what was: it finds another epoch.
-        self.words[EPOCH] = 0
         self._close_tables()
-        lost_at = self._clock()
-        header = Header(
-            token=secrets.token_bytes(16),
-            key=secrets.token_bytes(16),
+        begun = begin_anew(
+            self._control,
+            self.place,
             boot_id=self._boot_id or "",
-            mark=self.place.begin(),
-            lost_at=lost_at,
-            lost_uptime=self._uptime(),
-            lost_ahead=max(ahead, self._max_ahead_seconds),
+            clock=self._clock,
+            uptime=self._uptime,
+            max_ahead_seconds=self._max_ahead_seconds,
         )
-        first = Listed(1, 1, LEAST_SLOTS)
-        table = NonceTable.create(self.place.table(header.token, first.number), first, header.token)
         try:
-            epoch = 1 + secrets.randbits(60)
-            layout = Layout(forgotten_through, lost_at, 2, 0, 1, (first,))
-            # The layout before the header: killed in between, what was salvaged can be salvaged again.
-            self._control.write_layout(layout, epoch)
-            self._control.write_header(header)
-            self.words[REMEMBERED] = 0
-            self.words[MOST_AHEAD] = self._max_ahead_seconds
-            self.words[EPOCH] = epoch
-            self._take(epoch, header, layout, [table])
+            self._take(begun.epoch, begun.header, begun.layout, [begun.table])
         except BaseException:
-            table.close()
+            begun.table.close()
             raise
-        self.place.sweep({self._path(first)})
-
-    def _salvage(self) -> tuple[int, int]:
-        """What can still be read: the largest `created` ever recorded, and how far ahead was ever allowed."""
-        forgotten_through, ahead = NEVER, 0
-        with suppress(Damaged):
-            header = self._control.header()
-            ahead = max(header.lost_ahead, min(self.words[MOST_AHEAD], _MOST_AHEAD_SECONDS))
-            for half in (0, 1):
-                with suppress(Damaged):
-                    layout = self._control.layout(half)
-                    forgotten_through = max(forgotten_through, layout.forgotten_through)
-                    for listed in layout.tables:
-                        forgotten_through = max(forgotten_through, self._newest(header, listed))
-        return forgotten_through, ahead
-
-    def _newest(self, header: Header, listed: Listed) -> int:
-        """The largest `created` in a table that is perhaps in force no more, if it can be read."""
-        try:
-            table = NonceTable(self.place.table(header.token, listed.number), listed, header.token)
-        except (Damaged, ValueError):
-            return NEVER
-        except OSError as error:
-            if error.errno in _EXHAUSTED:
-                raise
-            return NEVER
-        newest = table.words[MAX_CREATED]
-        table.close()
-        return newest
+        self.place.sweep({self._path(begun.table.listed)})
 
     def _create(self, listed: Listed) -> NonceTable:
         return NonceTable.create(self._path(listed), listed, self.header.token)

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import itertools
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from keywright.errors import Unavailable
+from keywright.verification.nonce_lock import LOCK_NOW, LockPatience
 from keywright.verification.nonce_memory import NonceMemory
 from keywright.verification.nonce_place import Damaged, Machine, NoncePlace
 from keywright.verification.nonce_table import COUNT, EMPTY, EPOCH, MAX_CREATED, REMEMBERED, SLOT_BYTES
@@ -38,14 +37,6 @@ _FRESH: Final = ReplayVerdict.FRESH
 _REPLAYED: Final = ReplayVerdict.REPLAYED
 _UNPROVABLE: Final = ReplayVerdict.UNPROVABLE
 
-_LOCK_NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
-_PATIENCE_SECONDS = 1.0
-# After one wait in vain the next calls give up sooner, or a queue of them would stop this worker altogether.
-_SHORT_PATIENCE_SECONDS = 0.005
-# The lock is held for microseconds, and the shortest sleep takes sixty: so first only let others run.
-_YIELDS = 20
-_FIRST_PAUSE_SECONDS = 0.00002
-_LONGEST_PAUSE_SECONDS = 0.001
 # How often a process looks whether its files still stand in their place, and up to which age of a key it
 # looks each time. A memory that begins anew allows for four times the former (nonce_memory.py).
 _LOOK_SECONDS = 0.25
@@ -90,7 +81,7 @@ class EmbeddedNonceStore:
         self._threads = threading.Lock()
         self._ready = False
         self._closed = False
-        self._patience_seconds = _PATIENCE_SECONDS
+        self._patience = LockPatience()
         self._look_at = 0.0
         # flock locks the open file, which a forked child shares: it would be let in beside its parent.
         os.register_at_fork(after_in_child=functools.partial(_leave_to_parent, weakref.ref(self)))
@@ -184,7 +175,7 @@ class EmbeddedNonceStore:
                         self._attach()
                     try:
                         try:
-                            fcntl.flock(memory.lock, _LOCK_NOW)
+                            fcntl.flock(memory.lock, LOCK_NOW)
                         except BlockingIOError:
                             self._wait_for_lock()
                         if memory.words[EPOCH] != memory.epoch or not memory.lasts_from <= now < memory.lasts_until:
@@ -325,27 +316,7 @@ class EmbeddedNonceStore:
         self._memory.detach()
 
     def _wait_for_lock(self) -> None:
-        pause, waited = _FIRST_PAUSE_SECONDS, 0.0
-        for attempt in itertools.count():
-            try:
-                fcntl.flock(self._memory.lock, _LOCK_NOW)
-            except BlockingIOError:
-                if waited >= self._patience_seconds:
-                    break
-            else:
-                self._patience_seconds = _PATIENCE_SECONDS
-                return
-            if attempt < _YIELDS:
-                os.sched_yield()
-                continue
-            time.sleep(pause)
-            waited += pause
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-        self._patience_seconds = _SHORT_PATIENCE_SECONDS
-        raise Unavailable(
-            "the memory of used nonces is held by another process; try again",
-            private=f"{self._memory.place.control} is locked; is a worker process stopped?",
-        )
+        self._patience.wait_for(self._memory.lock, self._memory.place.control)
 
     def _leave_to_parent(self) -> None:
         # A thread of the parent may have held it, and here nobody would ever let it go.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nonce_world import World
 
-from keywright.verification import nonce_memory, nonce_table
+from keywright.verification import nonce_beginning, nonce_table
 
 
 @pytest.fixture
@@ -20,4 +20,4 @@ def world(tmp_path: Path) -> Iterator[World]:
 def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables so small that they grow all the time."""
     monkeypatch.setattr(nonce_table, "LEAST_SLOTS", 16)
-    monkeypatch.setattr(nonce_memory, "LEAST_SLOTS", 16)
+    monkeypatch.setattr(nonce_beginning, "LEAST_SLOTS", 16)
