@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 
 import keywright
-from support.server import run_cli, running, signed
+from support.server import Server, run_cli, running, signed, wait_until
+from support.workers import gateway_processes
 
 
 def test_kill_9_during_200_creates_and_deletes(data_dir: Path):
@@ -86,3 +90,25 @@ def test_sigterm_drains_and_ends_with_status_0(data_dir: Path):
         assert server.verify(signed(key)).code == "accepted"
         assert server.stop() == 0
         assert '"level": "error"' not in server.log
+
+
+@pytest.mark.parametrize("ignores_children", [False, True], ids=["", "SIGCHLD ignored by whoever started it"])
+def test_a_listener_that_is_killed_ends_the_server_at_once(data_dir: Path, ignores_children: bool):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN) if ignores_children else None
+    try:
+        server = Server(data_dir, workers=1).start()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGCHLD, before)
+    try:
+        assert server.process is not None
+        supervisor = server.process.pid
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        assert len(children) == 2
+        workers = gateway_processes(server)
+        os.kill(int(children[1]), signal.SIGKILL)
+        # Well before the supervisor would look by itself, and the workers that were left alone are gone, too.
+        assert server.process.wait(timeout=3) == 1
+        wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in workers), what="its workers end")
+    finally:
+        server.kill()

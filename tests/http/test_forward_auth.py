@@ -12,7 +12,7 @@ import pytest
 
 import keywright
 from keywright.signatures import SignedRequest
-from support.raw import RawAnswer, exchange, raw_request
+from support.raw import RawAnswer, chunked_request, exchange, raw_request
 from support.server import Answer, Server
 
 PATH = "/v1/payments?currency=EUR&note=a%20b"
@@ -262,3 +262,26 @@ def test_the_problem_in_a_header_fits_into_a_gateways_buffer(server: Server, key
     assert answer.headers["keywright-problem"].isascii()
     said = json.loads(answer.headers["keywright-problem"])
     assert said == {name: value for name, value in answer.json.items() if name != "signatureBase"}
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+@pytest.mark.parametrize("twice", [False, True], ids=["", "with a header twice"])
+def test_a_body_is_read_if_there_is_one_whatever_the_version(
+    server: Server, key: keywright.Credential, version: bytes, twice: bool
+):
+    """nginx asks with HTTP/1.0 unless told otherwise. Where no body can be, none is waited for."""
+    for body in (b"", BODY):
+        lines = [
+            *sign(key, body=BODY).items(),
+            *original().items(),
+            *([("X-Tag", "1"), ("X-Tag", "2")] if twice else []),
+        ]
+        encoded = [(name.encode(), value.encode()) for name, value in lines]
+        question = raw_request(b"POST", b"/v1/forward-auth", encoded, body).replace(b"HTTP/1.1", version, 1)
+        answer = exchange(server.data, question)
+        assert answer.status == 200, answer.body
+        assert answer.headers["keywright-body-verified"] == ("true" if body else "false")
+    if version == b"HTTP/1.1":
+        encoded = [(name.encode(), value.encode()) for name, value in [*sign(key).items(), *original().items()]]
+        answer = exchange(server.data, chunked_request(b"POST", b"/v1/forward-auth", encoded, b"another body"))
+        assert (answer.status, answer.json["code"]) == (401, "digest_mismatch")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import types
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -136,6 +137,12 @@ class Foreign:
         return self._future
 
 
+@types.coroutine
+def of_a_generator() -> Generator[Any, None, int]:
+    yield from asyncio.sleep(0.001).__await__()
+    return 6
+
+
 @LOOPS
 def test_awaitables_that_are_no_coroutines(new_loop: Any):
     async def main() -> None:
@@ -143,6 +150,7 @@ def test_awaitables_that_are_no_coroutines(new_loop: Any):
         future = loop.create_future()
         loop.call_later(0.01, future.set_result, 5)
         assert await Begun(Foreign(future)) == 5
+        assert await Begun(of_a_generator()) == 6
         begun = Begun(Foreign(loop.create_future()))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):

@@ -38,7 +38,7 @@ from keywright.verification import VERDICT_TYPES, Verdict, VerificationService
 
 BODY_SECONDS = 10
 # In these a request without Content-Length and Transfer-Encoding has no content; in HTTP/2 that proves nothing.
-_WITHOUT_FRAMES = frozenset({"1.0", "1.1"})
+_WITHOUT_FRAMES = frozenset({"1", "1.0", "1.1"})
 _log = structlog.get_logger("keywright.gateway")
 
 
@@ -101,7 +101,8 @@ class Gateway:
             await self._live(receive, send)
             return
         status, lines, body = await self._answer(scope, receive)
-        await send({"type": "http.response.start", "status": status, "headers": lines})
+        # A list of its own, since a kept answer's is used again.
+        await send({"type": "http.response.start", "status": status, "headers": [*lines]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _live(self, receive: Receive, send: Send) -> None:

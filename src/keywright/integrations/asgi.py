@@ -84,12 +84,13 @@ class KeywrightMiddleware:
         is_http = scope["type"] == "http"
         answer: Answer
         try:
-            headers, fields = decode_fields(scope["headers"])
             if is_http:
-                body = await self._read_body(headers, receive)
+                body = await self._read_body(scope, receive)
                 message: Message = {"type": "http.request", "body": body, "more_body": False}
             else:
                 body, message = b"", await receive()
+            # Only now: whoever wraps `receive` may have changed them, and what is judged is what is handed on.
+            headers, fields = decode_fields(scope["headers"])
             request = signed_request(scope, headers, body, self._config)
             verdict = self._verifier.judge(request, fields)
             if not isinstance(verdict, VERDICT_TYPES):
@@ -105,17 +106,17 @@ class KeywrightMiddleware:
             answer = refusal_answer(verdict, request.method)
         await (_answer_http if is_http else _answer_websocket)(scope, send, answer)
 
-    async def _read_body(self, headers: HeaderLines, receive: Receive) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit, seconds = self._config.max_body_bytes, self._config.body_timeout_seconds
-        for name, value in headers:
-            if name == "content-length":
-                check_length(value, limit)
-        begun = Begun(receive())
-        if begun.is_done and not begun.result.get("more_body"):
-            return _content(begun.result, 0, limit)
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                check_length(value.decode("latin-1"), limit)
         pieces: list[bytes] = []
         total = 0
         try:
+            begun = Begun(receive())
+            if begun.is_done and not begun.result.get("more_body"):
+                return _content(begun.result, 0, limit)
             async with asyncio.timeout(seconds):
                 message = await begun
                 while True:
@@ -150,7 +151,7 @@ def _content(message: Message, before: int, limit: int) -> bytes:
     """A piece of a body; without a length the sender decides when it ends, so what came before counts along."""
     if message["type"] == "http.disconnect":
         raise _Gone
-    content: bytes = message.get("body", b"")
+    content = bytes(message.get("body", b""))
     if before + len(content) > limit:
         raise too_large(limit)
     return content
@@ -192,7 +193,7 @@ def without_claims(scope: Scope) -> Scope:
     Returns:
         A copy without them.
     """
-    headers = scope["headers"]
+    headers = [*scope["headers"]]
     # Hardly any request has such a header, and to look at each name takes longer than to look at all of them.
     if b"keywright" in b"\n".join([name for name, _ in headers]).lower():
         headers = [line for line in headers if not line[0].lower().replace(b"_", b"-").startswith(b"keywright-")]

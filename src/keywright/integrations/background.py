@@ -37,7 +37,7 @@ class Background:
         return self._submit(request).result()
 
     async def verify_async(self, request: SignedRequest) -> Caller | Refused:
-        """Judge a request from any event loop; see AsyncVerifier."""
+        """Judge a request from any event loop; see `AsyncVerifier.judge`."""
         return await asyncio.wrap_future(self._submit(request))
 
     def close(self) -> None:

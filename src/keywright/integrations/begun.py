@@ -20,7 +20,8 @@ class Begun(Generic[T]):
     """
 
     def __init__(self, awaitable: Awaitable[T]) -> None:
-        self._steps: Any = awaitable.__await__()
+        # A coroutine made of a generator (`types.coroutine`) may be awaited, and is its own steps.
+        self._steps: Any = awaitable.__await__() if hasattr(awaitable, "__await__") else awaitable
         self.is_done = False
         self.result: T
         self._take(next, self._steps)

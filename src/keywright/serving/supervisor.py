@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -27,7 +27,7 @@ from keywright.telemetry.metrics import MULTIPROCESS_VARIABLE
 _START_SECONDS = 60
 # What hangs is killed by its listener after a while, and a listener that hangs by us so much later.
 _STOP_LATER_SECONDS = 10
-# Both a signal and the end of a listener wake us; in between we look whether all still run, in case one did not.
+# A signal wakes us, SIGCHLD among them; in between we look whether all still run, in case none came.
 _LOOK_SECONDS = 5.0
 _PLANES: dict[str, tuple[Plane, ...]] = {
     "all": ("control", "data"),
@@ -78,12 +78,12 @@ def serve(settings: Settings, *, prepare: Callable[[Settings], None], announce: 
                 serving = ", ".join(f"{plane} plane {_address(*_place(settings, plane))}" for plane in planes)
                 announce(f"keywright is ready: {serving}")
             while not told_to_end and _all_run(listeners):
-                _await_change(listeners, woken, _LOOK_SECONDS)
+                _await_signal(woken, _LOOK_SECONDS)
             flag.put_up()
             # Who never knew of this node need not leave it; and a second signal is from somebody who does not wait.
             until = time.monotonic() + (settings.drain_seconds if is_known else 0)
             while len(told_to_end) == 1 and (left := until - time.monotonic()) > 0 and _all_run(listeners):
-                _await_change(listeners, woken, min(left, _LOOK_SECONDS))
+                _await_signal(woken, min(left, _LOOK_SECONDS))
             return 0 if told_to_end else 1
         finally:
             _stop(listeners, finish_seconds(settings) + _STOP_LATER_SECONDS)
@@ -93,9 +93,9 @@ def _all_run(listeners: list[_Listener]) -> bool:
     return all(listener.process.is_alive() for listener in listeners)
 
 
-def _await_change(listeners: list[_Listener], woken: Connection, seconds: float) -> None:
-    """Wait for a signal or the end of a listener, without looking again and again: that takes time from the workers."""
-    if woken in wait([woken, *(listener.process.sentinel for listener in listeners)], seconds):
+def _await_signal(woken: Connection, seconds: float) -> None:
+    """Wait without looking again and again: that takes time from the workers."""
+    if woken.poll(seconds):
         os.read(woken.fileno(), 64)
 
 
@@ -152,6 +152,7 @@ def _start(
         for descriptor in (ours, *(listener.lifeline for listener in started)):
             os.close(descriptor)
         signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all; until granian listens to it, we end it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
@@ -216,7 +217,7 @@ def _stop(listeners: list[_Listener], within_seconds: int) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[tuple[list[int], Connection]]:
-    """Gather the signals that tell us to end; there is something to read from the connection when one has come."""
+    """Gather the signals that tell us to end; there is something to read from the connection when any has come."""
     told: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -226,6 +227,9 @@ def _signals() -> Iterator[tuple[list[int], Connection]]:
     os.set_blocking(wake.fileno(), False)
     woken_before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     before = {number: signal.signal(number, note) for number in _ENDING_SIGNALS}
+    # Handled, though nothing is to be done, so that it wakes us; and whoever started us may have had it ignored, and
+    # then nobody is told of a child's end. The end of a listener's pipe would not do: its workers hold that, too.
+    before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
     try:
         yield told, woken
     finally:

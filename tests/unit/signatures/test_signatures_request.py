@@ -1,8 +1,17 @@
 """URLs, methods and header lines."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keywright.signatures.request import Target, combine_fields, is_method, split_target, target_uri
+from keywright.signatures.request import (
+    Target,
+    combine_fields,
+    decode_fields,
+    is_method,
+    split_target,
+    target_uri,
+)
 
 URLS = {
     "https://a.example/b?c": Target("https", "a.example", "/b", "c"),
@@ -65,3 +74,19 @@ def test_methods():
 def test_fields():
     assert combine_fields([("A", " x "), ("B", "y")]) == {"a": "x", "b": "y"}
     assert combine_fields([("A", " x "), ("B", "y"), ("a", ""), ("A", "\tz")]) == {"a": "x, , z", "b": "y"}
+
+
+NAMES = st.sampled_from([b"host", b"Host", b"x-a", b"X-A", b"x_a", b"content-length", b"\xc0", b"\xe0", b""])
+
+
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=5)), max_size=8))
+def test_decoded_fields_are_the_lines_and_nothing_is_dropped(lines: list[tuple[bytes, bytes]]):
+    headers, fields = decode_fields(lines)
+    told = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in lines]
+    assert list(headers) == told
+    names = [name for name, _ in told]
+    if len(set(names)) == len(names):
+        assert fields == dict(told)
+        assert {name: value.strip(" \t") for name, value in fields.items()} == combine_fields(headers)
+    else:
+        assert fields is None
