@@ -147,10 +147,11 @@ def test_a_dump_that_is_put_in_place_under_running_nodes_ends_what_they_kept(dat
             f"ALTER DATABASE {live} ALLOW_CONNECTIONS false",
             f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{live}'",
             f"ALTER DATABASE {live} RENAME TO {live}_gone",
-            f"ALTER DATABASE {live}_back RENAME TO {live}",
         ):
             postgresql.sql(statement)
+        # Before it stands in its place, or who registers there at once would be waited for to do so again.
         swapped_at = postgresql.sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        postgresql.sql(f"ALTER DATABASE {live}_back RENAME TO {live}")
         # A lease that was got from the old database runs on until its verifier registers with the new one.
         registered = f"SELECT count(*) FROM verifiers WHERE started_at > {swapped_at} AND renewals > 0"
         wait_until(lambda: postgresql.sql(registered, live) == "2", what="both workers have registered anew")
