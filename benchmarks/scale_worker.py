@@ -29,7 +29,7 @@ from keywright.serving.listener import collect_seldom
 from keywright.settings import load_settings
 from keywright.signatures import SignedRequest
 from keywright.telemetry.logs import configure_logs
-from keywright.verification import Accepted
+from keywright.verification import Accepted, settled
 
 URL = "https://api.example.com/v1/payments"
 _AT_A_TIME = 50
@@ -100,7 +100,7 @@ class Worker:
                 self._keys._lease._evict(each)
             for request in requests:
                 started = time.perf_counter()
-                verdict = await self._service.verify(request)
+                verdict = await settled(self._service.judge(request))
                 took.append((time.perf_counter() - started) * 1e6)
                 assert isinstance(verdict, Accepted), verdict
         return took

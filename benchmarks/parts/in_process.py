@@ -30,7 +30,7 @@ from keywright.app import open_database, random_bytes, verification_service
 from keywright.keyring import KeyringFile
 from keywright.settings import load_settings
 from keywright.signatures import SignedRequest, find_signature, signature_base, verify_signature
-from keywright.verification import Accepted, VerificationService
+from keywright.verification import Accepted, VerificationService, settled
 from peers.peers import PyPIPeer, _Keys, _Lines, _Message, _pypi_algorithm
 
 PART = "in-process"
@@ -64,7 +64,7 @@ class Whole(Contender):
 
     async def _verify(self, requests: list[SignedRequest]) -> float:
         judge = self._service.judge
-        await self._service.verify(requests.pop())  # brings the key into the cache, should it have been emptied
+        await settled(self._service.judge(requests.pop()))  # brings the key into the cache, should it have been emptied
         started = time.perf_counter()
         verdicts = [judge(request) for request in requests]
         took = time.perf_counter() - started
@@ -178,7 +178,7 @@ class Material:
         loop = asyncio.new_event_loop()
 
         def judged(lines: list[tuple[str, str]], body: bytes) -> bool:
-            verdict = loop.run_until_complete(self.service.verify(SignedRequest(METHOD, URL, lines, body)))
+            verdict = loop.run_until_complete(settled(self.service.judge(SignedRequest(METHOD, URL, lines, body))))
             return isinstance(verdict, Accepted)
 
         lines, other = signed_lines(self.key), BODY.replace(b"125.00", b"925.00")

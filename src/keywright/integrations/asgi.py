@@ -66,7 +66,7 @@ class KeywrightMiddleware:
         if kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind in {"http", "websocket"}:
-            if self._excluded.are_any and self._is_excluded(scope):
+            if self._excluded and self._is_excluded(scope):
                 await self._app(_handed_on(scope, None), receive, send)
             else:
                 await self._guard(scope, receive, send)

@@ -16,7 +16,10 @@ class Exclusions:
     def __init__(self, paths: Sequence[str]) -> None:
         self._exact = frozenset(path for path in paths if not path.endswith("/*"))
         self._below = tuple(path[:-1] for path in paths if path.endswith("/*"))
-        self.are_any = bool(paths)
+
+    def __bool__(self) -> bool:
+        """Whether any path is let through."""
+        return bool(self._exact or self._below)
 
     def __contains__(self, path: str) -> bool:
         """Whether a path, already percent-decoded, is let through.

@@ -131,10 +131,6 @@ class VerificationService:
         key = self._keys.cached(found.key_id)
         return self._find_and_judge(request, found) if key is None else self._judge_with(key, request, found)
 
-    async def verify(self, request: SignedRequest) -> Verdict:
-        """Judge a request; see `judge`."""
-        return await settled(self.judge(request))
-
     async def _find_and_judge(self, request: SignedRequest, found: FoundSignature) -> Verdict:
         # The checksum in the Client ID spares the database the made-up ones.
         key = await self._find(found.key_id) if is_client_id(found.key_id) else None
